@@ -1,0 +1,1 @@
+//! The world's loop: the signalling task, the media workers, signals, reload, drain.

@@ -1,0 +1,33 @@
+//! wabridge joins WhatsApp Business Calling to a telephone system a company already owns. It is a SIP back-to-back user
+//! agent that ends signalling and media on both sides (RFC 7092 §3.2.3).
+//!
+//! This page is the map of the house.
+//!
+//! ```text
+//!  floor 3  world     main ─► daemon ─► net · store · sim         tokio, sockets, TLS, files, the clock
+//!                               │
+//!  floor 2  B2BUA             call ─► config                      pure
+//!                        ┌──────┴──────┐
+//!  floor 1  engines     sip          media                        pure; they do not know each other
+//!                                      │
+//!  floor 0  values                    sdp · party · entropy · side   pure; no time either
+//! ```
+//!
+//! Arrows point at what may be imported; never up, never sideways between engines. `tests/house.rs` reads the
+//! `use crate::` lines against this picture.
+//!
+//! Every engine has the same doors: `handle_*(now, ...)` in, `poll_*()` out. The law of the doors: **after any handle,
+//! poll transmits and events until empty, then read the deadline.** The daemon and the tests run the same loop.
+
+pub mod call;
+pub mod config;
+pub mod daemon;
+pub mod entropy;
+pub mod media;
+pub mod net;
+pub mod party;
+pub mod sdp;
+pub mod side;
+pub mod sim;
+pub mod sip;
+pub mod store;

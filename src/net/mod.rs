@@ -1,0 +1,1 @@
+//! SIP's sockets: UDP, TCP and TLS flows, name resolution, connection limits, the RTP port range.

@@ -1,0 +1,1 @@
+//! The other side to play against: a WhatsApp endpoint and a PBX, built from other parts than the bridge.
