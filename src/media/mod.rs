@@ -2,3 +2,8 @@
 //! time in, datagrams and events out. Nothing here allocates, locks or waits once a call runs.
 
 pub mod bridge;
+pub mod g711;
+pub mod quality;
+pub mod rtcp;
+pub mod rtp;
+pub mod srtp;
