@@ -1,17 +1,262 @@
-//! The call detail record: one a call, whatever happens.
+//! The call detail record: one a call, whatever happens. It is what the operator bills, counts and complains with, so it
+//! holds numbers in full when serialized; `Debug` shows none.
 
-use serde::Serialize;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
-use crate::media::bridge::Report;
+use serde::{Serialize, Serializer};
+
+use crate::call::ending::Ending;
+use crate::media::bridge::{Report, StreamReport};
+use crate::sdp::Codec;
+use crate::side::{Pair, Side};
 
 /// Our pairing of two legs. Unique for ever: made of the time and random bits, sorts by time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 pub struct CallRef(pub String);
 
-/// Written as one JSON line, and as one row of the database.
-#[derive(Clone, PartialEq, Debug)]
+impl fmt::Display for CallRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Written as one JSON line, and as one row of the database. Keys that measure end in their unit.
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Cdr {
     pub call: CallRef,
-    /// Filled by the call room (helper E completes the list: times, numbers, WACID, peer, codecs, ending, who, quality).
-    pub report: Option<Report>,
+    pub direction: CallDirection,
+    /// WhatsApp's id of the call, `wacid....`.
+    pub wacid: Option<String>,
+    /// The SIP Call-ID of each leg.
+    pub call_id_a: Option<String>,
+    pub call_id_b: Option<String>,
+    /// The WhatsApp user: number with `+` or business-scoped user id, as WhatsApp showed it.
+    pub user: String,
+    pub user_id: Option<String>,
+    pub user_country: Option<String>,
+    /// The business number, `+` and digits.
+    pub number: String,
+    pub trunk: Option<String>,
+    pub extension: Option<String>,
+    /// The peer that B was, or was last tried at.
+    pub peer: Option<String>,
+    /// Every peer tried, in order, with what came of it.
+    pub attempts: Vec<Attempt>,
+
+    #[serde(serialize_with = "time")]
+    pub started: SystemTime,
+    #[serde(serialize_with = "optional_time")]
+    pub ringing: Option<SystemTime>,
+    #[serde(serialize_with = "optional_time")]
+    pub answered: Option<SystemTime>,
+    #[serde(serialize_with = "time")]
+    pub ended: SystemTime,
+    /// From the INVITE that was let in to our 200.
+    #[serde(rename = "setup_s", serialize_with = "optional_seconds")]
+    pub setup: Option<Duration>,
+    /// From our 200 to the end; zero when never answered.
+    #[serde(rename = "talk_s", serialize_with = "seconds")]
+    pub talk: Duration,
+    /// What WhatsApp counted (`x-wa-meta-call-duration`), when it hung up.
+    pub whatsapp_duration_s: Option<u32>,
+    /// From our 200 to the first packet with the agent's sound to the user.
+    #[serde(rename = "first_audio_s", serialize_with = "optional_seconds")]
+    pub first_audio: Option<Duration>,
+
+    pub codec_a: Option<&'static str>,
+    pub codec_b: Option<&'static str>,
+    pub encrypted_a: bool,
+    pub encrypted_b: bool,
+
+    pub ending: Ending,
+    pub told_a: Told,
+    pub told_b: Told,
+    /// `None` when no media was opened, or its counters never came back.
+    pub quality: Option<Quality>,
+}
+
+impl fmt::Debug for Cdr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cdr")
+            .field("call", &self.call)
+            .field("ending", &self.ending)
+            .field("talk", &self.talk)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who began it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallDirection {
+    UserInitiated,
+    BusinessInitiated,
+}
+
+/// One peer tried.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Attempt {
+    pub peer: String,
+    /// `answered`, `486`, `timeout`, ...
+    pub outcome: String,
+}
+
+/// What we last told a side to end its leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// The leg ended itself, or there never was one.
+    Nothing,
+    /// A final response.
+    Status(u16),
+    Bye,
+    Cancel,
+}
+
+impl Serialize for Told {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nothing => serializer.serialize_none(),
+            Self::Status(status) => serializer.serialize_str(&status.to_string()),
+            Self::Bye => serializer.serialize_str("BYE"),
+            Self::Cancel => serializer.serialize_str("CANCEL"),
+        }
+    }
+}
+
+/// The media of both legs.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Quality {
+    pub a: LegQuality,
+    pub b: LegQuality,
+}
+
+/// One leg. "Received" is from the peer to us, "sent" from us to the peer.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LegQuality {
+    pub packets_received: u64,
+    pub packets_lost: u64,
+    pub packets_late: u64,
+    pub packets_duplicate: u64,
+    pub packets_reordered: u64,
+    pub packets_sent: u64,
+    pub frames_recovered: u64,
+    pub frames_concealed: u64,
+    pub frames_filled: u64,
+    pub jitter_mean_ms: f64,
+    pub jitter_max_ms: f64,
+    /// Estimate (ITU-T G.107) of what we received.
+    pub mos_received: Option<f32>,
+    /// Estimate of what we sent, from the peer's RTCP.
+    pub mos_sent: Option<f32>,
+    pub remote_loss_fraction: Option<f32>,
+    pub remote_jitter_ms: Option<f64>,
+    pub round_trip_ms: Option<f64>,
+    pub first_packet_ms: Option<f64>,
+    pub first_audio_ms: Option<f64>,
+    pub datagrams_rejected: u64,
+    pub dtmf_received: u32,
+    pub dtmf_sent: u32,
+}
+
+impl Quality {
+    pub fn of(report: &Report) -> Self {
+        Self {
+            a: LegQuality::of(&report.sides.a),
+            b: LegQuality::of(&report.sides.b),
+        }
+    }
+}
+
+impl LegQuality {
+    fn of(stream: &StreamReport) -> Self {
+        let rejected = &stream.rejected;
+        Self {
+            packets_received: stream.packets_received,
+            packets_lost: stream.packets_lost,
+            packets_late: stream.packets_late,
+            packets_duplicate: stream.packets_duplicate,
+            packets_reordered: stream.packets_reordered,
+            packets_sent: stream.packets_sent,
+            frames_recovered: stream.frames_recovered,
+            frames_concealed: stream.frames_concealed,
+            frames_filled: stream.frames_filled,
+            jitter_mean_ms: milliseconds(stream.jitter_mean),
+            jitter_max_ms: milliseconds(stream.jitter_max),
+            mos_received: stream.mos_received,
+            mos_sent: stream.mos_sent,
+            remote_loss_fraction: stream.remote_loss_fraction,
+            remote_jitter_ms: stream.remote_jitter.map(milliseconds),
+            round_trip_ms: stream.round_trip.map(milliseconds),
+            first_packet_ms: stream.first_packet_after.map(milliseconds),
+            first_audio_ms: stream.first_audio_after.map(milliseconds),
+            datagrams_rejected: rejected.not_rtp
+                + rejected.wrong_source
+                + rejected.authentication
+                + rejected.replayed
+                + rejected.unknown_payload_type
+                + rejected.undecodable
+                + rejected.before_agreement,
+            dtmf_received: stream.dtmf_received,
+            dtmf_sent: stream.dtmf_sent,
+        }
+    }
+}
+
+/// As `rtpmap` names it.
+pub fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "opus",
+        Codec::Pcmu => "PCMU",
+        Codec::Pcma => "PCMA",
+    }
+}
+
+impl Cdr {
+    pub fn told(&self) -> Pair<Told> {
+        Pair::new(self.told_a, self.told_b)
+    }
+
+    pub fn codec(&self, side: Side) -> Option<&'static str> {
+        match side {
+            Side::A => self.codec_a,
+            Side::B => self.codec_b,
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e3).round() / 1e3)
+}
+
+fn optional_seconds<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => seconds(duration, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    match jiff::Timestamp::try_from(*time) {
+        Ok(timestamp) => serializer.serialize_str(&format!("{timestamp:.3}")),
+        Err(_) => serializer.serialize_none(),
+    }
+}
+
+fn optional_time<S: Serializer>(
+    moment: &Option<SystemTime>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match moment {
+        Some(moment) => time(moment, serializer),
+        None => serializer.serialize_none(),
+    }
 }

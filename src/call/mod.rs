@@ -2,4 +2,5 @@
 //! call ends and what is written down about it. Pure, like the engines below it.
 
 pub mod cdr;
+pub mod ending;
 pub mod switchboard;
