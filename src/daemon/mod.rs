@@ -1,1 +1,3 @@
 //! The world's loop: the signalling task, the media workers, signals, reload, drain.
+
+pub mod plane;

@@ -1,0 +1,219 @@
+//! The RTP port range: even port for RTP, the next odd one for RTCP (RFC 3550 §11). Pairs are bound before they are
+//! promised in a description, and rest after a call, so that a late packet of one call never reaches the next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+/// Which ports, on which address, and how long a used pair stays unbound.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PortRange {
+    pub address: IpAddr,
+    pub ports: RangeInclusive<u16>,
+    pub rest: Duration,
+}
+
+/// Two bound, non-blocking sockets of one leg.
+#[derive(Debug)]
+pub struct BoundPair {
+    pub rtp: UdpSocket,
+    pub rtcp: UdpSocket,
+}
+
+/// A pair of ports is named by its even port.
+pub struct PortStock {
+    address: IpAddr,
+    rest: Duration,
+    /// Never used, or rested long enough by `resting_until`; oldest first.
+    free: VecDeque<(u16, Option<Instant>)>,
+    ready: BTreeMap<u16, BoundPair>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the RTP port range {first}-{last} holds no even port with its odd neighbour")]
+pub struct EmptyRange {
+    first: u16,
+    last: u16,
+}
+
+impl PortStock {
+    pub fn new(range: PortRange) -> Result<Self, EmptyRange> {
+        let (first, last) = (*range.ports.start(), *range.ports.end());
+        let free: VecDeque<_> = range
+            .ports
+            .filter(|port| port % 2 == 0 && *port < last)
+            .map(|port| (port, None))
+            .collect();
+        if free.is_empty() {
+            return Err(EmptyRange { first, last });
+        }
+        Ok(Self {
+            address: range.address,
+            rest: range.rest,
+            free,
+            ready: BTreeMap::new(),
+        })
+    }
+
+    /// Binds up to `wanted` more pairs and names them. Fewer come when the range is used up or resting; a port that
+    /// another program holds goes to the end of the queue.
+    pub fn bind(&mut self, now: Instant, wanted: usize) -> Vec<u16> {
+        let mut bound = Vec::with_capacity(wanted);
+        for _ in 0..self.free.len() {
+            if bound.len() == wanted || !self.first_is_rested(now) {
+                break;
+            }
+            let Some((port, _)) = self.free.pop_front() else {
+                break;
+            };
+            match BoundPair::bind(self.address, port) {
+                Ok(pair) => {
+                    self.ready.insert(port, pair);
+                    bound.push(port);
+                }
+                Err(error) => {
+                    tracing::debug!(port, %error, "RTP port pair is taken by another program");
+                    self.release(now, port);
+                }
+            }
+        }
+        bound
+    }
+
+    /// Hands out a bound pair, emptied of what arrived for whoever had the ports before.
+    pub fn take(&mut self, port: u16) -> Option<BoundPair> {
+        let pair = self.ready.remove(&port)?;
+        pair.drain();
+        Some(pair)
+    }
+
+    /// The call is over and the sockets are closed: the ports rest.
+    pub fn release(&mut self, now: Instant, port: u16) {
+        self.free.push_back((port, now.checked_add(self.rest)));
+    }
+
+    /// Pairs that could be bound now.
+    pub fn available(&self, now: Instant) -> usize {
+        self.free
+            .iter()
+            .filter(|(_, rests_until)| rests_until.is_none_or(|until| until <= now))
+            .count()
+    }
+
+    fn first_is_rested(&self, now: Instant) -> bool {
+        self.free
+            .front()
+            .is_some_and(|(_, rests_until)| rests_until.is_none_or(|until| until <= now))
+    }
+}
+
+impl BoundPair {
+    fn bind(address: IpAddr, port: u16) -> io::Result<Self> {
+        Ok(Self {
+            rtp: bind_media(SocketAddr::new(address, port))?,
+            rtcp: bind_media(SocketAddr::new(address, port + 1))?,
+        })
+    }
+
+    fn drain(&self) {
+        let mut scratch = [0; 64];
+        for socket in [&self.rtp, &self.rtcp] {
+            while socket.recv_from(&mut scratch).is_ok() {}
+        }
+    }
+}
+
+/// DSCP EF for voice (RFC 4594 §4.1), in the upper six bits of the former TOS byte.
+const EXPEDITED_FORWARDING: u8 = 46 << 2;
+
+fn bind_media(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    mark_as_voice(&socket, address);
+    Ok(socket)
+}
+
+/// The mark is a wish: a system that refuses it still carries calls.
+fn mark_as_voice(socket: &UdpSocket, address: SocketAddr) {
+    let marked = if address.is_ipv4() {
+        rustix::net::sockopt::set_ip_tos(socket, EXPEDITED_FORWARDING)
+    } else {
+        rustix::net::sockopt::set_ipv6_tclass(socket, EXPEDITED_FORWARDING.into())
+    };
+    if let Err(error) = marked {
+        tracing::debug!(%address, %error, "media packets leave without a DSCP mark");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn stock(ports: RangeInclusive<u16>) -> PortStock {
+        let range = PortRange {
+            address: LOCALHOST,
+            ports,
+            rest: Duration::from_secs(30),
+        };
+        PortStock::new(range).unwrap()
+    }
+
+    #[test]
+    fn pairs_are_even_and_next_odd() {
+        let now = Instant::now();
+        let mut stock = stock(41001..=41006);
+        let ports = stock.bind(now, 9);
+        assert_eq!(ports, [41002, 41004]);
+        let pair = stock.take(41002).unwrap();
+        assert_eq!(pair.rtp.local_addr().unwrap().port(), 41002);
+        assert_eq!(pair.rtcp.local_addr().unwrap().port(), 41003);
+        assert!(stock.take(41002).is_none());
+    }
+
+    #[test]
+    fn used_pair_rests() {
+        let now = Instant::now();
+        let mut stock = stock(41010..=41011);
+        assert_eq!(stock.bind(now, 1), [41010]);
+        drop(stock.take(41010));
+        stock.release(now, 41010);
+        assert!(stock.bind(now + Duration::from_secs(29), 1).is_empty());
+        assert_eq!(stock.bind(now + Duration::from_secs(30), 1), [41010]);
+    }
+
+    #[test]
+    fn stale_datagrams_are_gone() {
+        let now = Instant::now();
+        let mut stock = stock(41020..=41021);
+        stock.bind(now, 1);
+        let stranger = UdpSocket::bind((LOCALHOST, 0)).unwrap();
+        stranger.send_to(b"late", (LOCALHOST, 41020)).unwrap();
+        stranger.send_to(b"later", (LOCALHOST, 41021)).unwrap();
+        let pair = stock.take(41020).unwrap();
+        assert!(pair.rtp.recv_from(&mut [0; 16]).is_err());
+        assert!(pair.rtcp.recv_from(&mut [0; 16]).is_err());
+    }
+
+    #[test]
+    fn port_of_another_program_is_passed_over() {
+        let now = Instant::now();
+        let _other = UdpSocket::bind((LOCALHOST, 41031)).unwrap();
+        let mut stock = stock(41030..=41033);
+        assert_eq!(stock.bind(now, 2), [41032]);
+    }
+
+    #[test]
+    fn range_without_a_pair_is_refused() {
+        let range = PortRange {
+            address: LOCALHOST,
+            ports: 41041..=41042,
+            rest: Duration::ZERO,
+        };
+        assert!(PortStock::new(range).is_err());
+    }
+}
