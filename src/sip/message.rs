@@ -1,7 +1,23 @@
 //! Requests and responses. Header values are kept as the text that came (folding undone, nothing else), in order;
-//! typed views are read from them when asked for.
+//! typed views are read from them when asked for (`fields`).
 
-use crate::sip::uri::{Params, Uri};
+use std::fmt;
+
+pub use crate::sip::error::ParseError;
+pub use crate::sip::fields::Route;
+pub use crate::sip::headers::{Header, Headers};
+pub use crate::sip::method::Method;
+pub use crate::sip::name::Name;
+pub use crate::sip::name_addr::NameAddr;
+pub use crate::sip::reason::Reason;
+pub use crate::sip::sequence::{CSeq, RAck};
+pub use crate::sip::session_expires::{Refresher, SessionExpires};
+pub use crate::sip::via::Via;
+
+use crate::sip::reader;
+use crate::sip::status::reason_phrase;
+use crate::sip::text;
+use crate::sip::uri::Uri;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
@@ -9,7 +25,7 @@ pub enum Message {
     Response(Response),
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     pub method: Method,
     pub uri: Uri,
@@ -17,7 +33,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
     pub reason: String,
@@ -25,120 +41,119 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Method {
-    Invite,
-    Ack,
-    Bye,
-    Cancel,
-    Options,
-    Register,
-    Info,
-    Update,
-    Prack,
-    Refer,
-    Notify,
-    Subscribe,
-    Message,
-    Publish,
-    Other(String),
-}
-
-/// Header fields in order. One entry a line that came; names compare without case, compact forms are their long names.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Headers(Vec<Header>);
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Header {
-    pub name: Name,
-    pub value: String,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Name {
-    Via,
-    From,
-    To,
-    CallId,
-    CSeq,
-    Contact,
-    MaxForwards,
-    Route,
-    RecordRoute,
-    ContentType,
-    ContentLength,
-    /// Any other, as it is to be written.
-    Other(String),
-}
-
-/// A `From`, `To`, `Contact`, `Route`, `Record-Route`, `P-Asserted-Identity`, ... value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NameAddr {
-    /// Unquoted and unescaped.
-    pub display: Option<String>,
-    pub uri: Uri,
-    pub params: Params,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CSeq {
-    pub number: u32,
-    pub method: Method,
-}
-
 impl Message {
-    /// One whole message, as a datagram or as the framer cut it.
-    pub fn parse(_bytes: &[u8]) -> Result<Self, ParseError> {
-        todo!()
+    /// One whole message, as a datagram or as the framer cut it. Without Content-Length the body is all that follows
+    /// the headers (RFC 3261 §18.3); bytes beyond Content-Length are dropped.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        reader::read(bytes)
+    }
+
+    /// The bytes for the wire. Content-Length is computed.
+    pub fn write(&self) -> Vec<u8> {
+        match self {
+            Self::Request(request) => request.write(),
+            Self::Response(response) => response.write(),
+        }
+    }
+
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
     }
 }
 
-impl Headers {
-    pub fn push(&mut self, _name: Name, _value: impl Into<String>) {
-        todo!()
+impl Request {
+    pub fn new(method: Method, uri: Uri) -> Self {
+        Self {
+            method,
+            uri,
+            headers: Headers::new(),
+            body: vec![],
+        }
     }
 
-    /// The first value of that name.
-    pub fn get(&self, _name: &Name) -> Option<&str> {
-        todo!()
-    }
-
-    /// The first value of a header by its written name, without case; `_` equals `-` (dossier 2.4).
-    pub fn get_loose(&self, _name: &str) -> Option<&str> {
-        todo!()
-    }
-
-    /// Every value line of that name, in order, not split at commas.
-    pub fn all<'a>(&'a self, _name: &'a Name) -> Box<dyn Iterator<Item = &'a str> + 'a> {
-        todo!()
-    }
-
-    pub fn from(&self) -> Result<NameAddr, ParseError> {
-        todo!()
-    }
-
-    pub fn to(&self) -> Result<NameAddr, ParseError> {
-        todo!()
-    }
-
-    pub fn contact(&self) -> Result<Option<NameAddr>, ParseError> {
-        todo!()
-    }
-
-    pub fn call_id(&self) -> Result<&str, ParseError> {
-        todo!()
-    }
-
-    pub fn cseq(&self) -> Result<CSeq, ParseError> {
-        todo!()
+    /// The bytes for the wire. Content-Length is computed.
+    pub fn write(&self) -> Vec<u8> {
+        let start = format!("{} {} SIP/2.0", self.method, self.uri.as_str());
+        write(start, &self.headers, &self.body)
     }
 }
 
-/// What is wrong with a message from the network; `answerable` says whether enough was read to answer 400.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{what}")]
-pub struct ParseError {
-    pub what: &'static str,
-    /// A request whose Via, From, To, Call-ID and CSeq could be read, so that a 400 can be sent.
-    pub answerable: Option<Box<Request>>,
+impl Response {
+    /// A response with what RFC 3261 §8.2.6.2 copies from the request, byte for byte and in order: Via, From, To, Call-ID
+    /// and CSeq; Record-Route where the response can make a dialog (§12.1.1), Timestamp in a 100. The To tag is up to the
+    /// caller (`Headers::add_to_tag`); the phrase is the standard one when `None`.
+    pub fn reply_to(request: &Request, status: u16, reason: Option<&str>) -> Self {
+        let records_route = (101..300).contains(&status) && request.method.creates_dialog();
+        let copied = |name: &Name| match name {
+            Name::Via | Name::From | Name::To | Name::CallId | Name::CSeq => true,
+            Name::RecordRoute => records_route,
+            Name::Timestamp => status == 100,
+            _ => false,
+        };
+        let mut headers = Headers::new();
+        for header in request.headers.iter().filter(|header| copied(&header.name)) {
+            headers.push(header.name.clone(), header.value.clone());
+        }
+        Self {
+            status,
+            reason: text::one_line(reason.unwrap_or(reason_phrase(status)).to_owned()),
+            headers,
+            body: vec![],
+        }
+    }
+
+    /// The bytes for the wire. Content-Length is computed.
+    pub fn write(&self) -> Vec<u8> {
+        let start = format!("SIP/2.0 {} {}", self.status, self.reason);
+        write(start, &self.headers, &self.body)
+    }
+}
+
+fn write(start: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
+    let mut text = start;
+    text.push_str("\r\n");
+    for header in headers
+        .iter()
+        .filter(|header| header.name != Name::ContentLength)
+    {
+        text.push_str(header.name.as_str());
+        text.push_str(": ");
+        text.push_str(&header.value);
+        text.push_str("\r\n");
+    }
+    text.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+impl fmt::Debug for Request {
+    /// The body is counted, not shown: it may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {:?} {:?} +{} bytes",
+            self.method,
+            self.uri,
+            self.headers,
+            self.body.len()
+        )
+    }
+}
+
+impl fmt::Debug for Response {
+    /// The body is counted, not shown: it may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = text::masked(&self.reason);
+        write!(
+            f,
+            "{} {reason} {:?} +{} bytes",
+            self.status,
+            self.headers,
+            self.body.len()
+        )
+    }
 }

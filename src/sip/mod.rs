@@ -2,6 +2,22 @@
 //! time in, bytes, events and deadlines out. A body is bytes here; what it means is not this room's business.
 
 pub mod endpoint;
+mod error;
+mod fields;
 pub mod flow;
+mod headers;
+mod host_port;
+pub mod limits;
 pub mod message;
+mod method;
+mod name;
+mod name_addr;
+mod params;
+mod reader;
+mod reason;
+mod sequence;
+mod session_expires;
+pub mod status;
+mod text;
 pub mod uri;
+mod via;

@@ -1,0 +1,28 @@
+//! What a message from the network does wrong.
+
+use crate::sip::message::Request;
+
+/// What is wrong with a message from the network; `answerable` says whether enough was read to answer it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct ParseError {
+    pub what: &'static str,
+    /// What the answer says: 400, or 505, or 513.
+    pub status: u16,
+    /// A request whose Via, From, To, Call-ID and CSeq could be read, so that it can be answered.
+    pub answerable: Option<Box<Request>>,
+}
+
+impl ParseError {
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self::with_status(400, what)
+    }
+
+    pub(crate) fn with_status(status: u16, what: &'static str) -> Self {
+        Self {
+            what,
+            status,
+            answerable: None,
+        }
+    }
+}
