@@ -5,6 +5,7 @@ pub mod endpoint;
 mod error;
 mod fields;
 pub mod flow;
+pub mod framing;
 mod headers;
 mod host_port;
 pub mod limits;

@@ -148,10 +148,35 @@ fn skip_line_breaks(mut bytes: &[u8]) -> &[u8] {
 
 /// Start line and headers without the empty line, and what follows it.
 fn split_head(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-        Some(at) => (&bytes[..at], Some(&bytes[at + 4..])),
+    match end_of_head(bytes, 0) {
+        Some(end) => (&bytes[..end - 4], Some(&bytes[end..])),
         None => (bytes, None),
     }
+}
+
+/// Where the empty line after the headers ends. The first `searched` bytes are known to hold no such end.
+pub(crate) fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    let at = bytes
+        .get(from..)?
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")?;
+    Some(from + at + 4)
+}
+
+/// What Content-Length says in a head, read as a whole message's is. Other headers may be anything.
+pub(crate) fn content_length(head: &[u8]) -> Result<Option<u64>, ParseError> {
+    let head = String::from_utf8_lossy(head);
+    let (_, lines) = head.split_once("\r\n").unwrap_or_default();
+    let mut length = None;
+    for line in Unfolded(lines) {
+        if let Some((name, value)) = line.split_once(':')
+            && Name::from(text::trim(name)) == Name::ContentLength
+        {
+            agree(&mut length, text::trim(value))?;
+        }
+    }
+    Ok(length)
 }
 
 fn within_size(bytes: &[u8]) -> Result<(), ParseError> {
