@@ -1,0 +1,88 @@
+//! What a simulator can do wrong, by name.
+
+use std::collections::BTreeSet;
+
+/// A misbehaviour of one party. Those that [`Fault::breaks_audio`] must make a verdict fail; a bridge must live through the
+/// others as if nothing had happened.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, clap::ValueEnum)]
+pub enum Fault {
+    /// WhatsApp: the ACK is never sent.
+    LostAck,
+    /// WhatsApp: the ACK is sent two seconds after the answer.
+    LateAck,
+    /// WhatsApp: the challenge is answered with a wrong password.
+    WrongDigest,
+    /// WhatsApp: Content-Length stands twice in each request.
+    DoubleContentLength,
+    /// WhatsApp: two seconds pass between the TCP connection and the TLS handshake.
+    SlowTls,
+    /// WhatsApp: CANCEL is sent although the answer is already here.
+    CancelCrossing,
+    /// WhatsApp: each BYE is sent three times.
+    RepeatedBye,
+    /// Packets are encrypted with another key than the one that was told.
+    WrongKey,
+    /// No packet is ever sent.
+    Silent,
+    /// Packets carry silence in place of speech.
+    Mute,
+    /// The party speaks with the other party's voice.
+    Swapped,
+    /// Every other second of speech is missing.
+    HalfLost,
+    /// Noise in place of speech.
+    Noise,
+    /// The first two seconds of speech are missing.
+    Clipped,
+    /// 30 % of the packets are lost.
+    HeavyLoss,
+    /// 2 % of the packets are lost.
+    LightLoss,
+    /// Every tenth packet is sent twice.
+    Duplicate,
+    /// Every twentieth packet leaves after its successor.
+    Reorder,
+    /// The SSRC changes after three seconds.
+    SsrcChange,
+    /// Timestamps jump by ten minutes after three seconds.
+    TimestampJump,
+    /// No packets for two seconds, three seconds after the start.
+    Stall,
+    /// Another sender throws packets of noise at the far side's port.
+    Injection,
+    /// Packets leave from another port than the one that was told.
+    WrongSourcePort,
+}
+
+pub type Faults = BTreeSet<Fault>;
+
+impl Fault {
+    /// Whether what the far side hears is damaged beyond what a call may bear.
+    pub fn breaks_audio(self) -> bool {
+        match self {
+            Self::LostAck
+            | Self::WrongDigest
+            | Self::WrongKey
+            | Self::Silent
+            | Self::Mute
+            | Self::Swapped
+            | Self::HalfLost
+            | Self::Noise
+            | Self::Clipped
+            | Self::HeavyLoss
+            | Self::Stall => true,
+            Self::LateAck
+            | Self::DoubleContentLength
+            | Self::SlowTls
+            | Self::CancelCrossing
+            | Self::RepeatedBye
+            | Self::LightLoss
+            | Self::Duplicate
+            | Self::Reorder
+            | Self::SsrcChange
+            | Self::TimestampJump
+            | Self::Injection
+            | Self::WrongSourcePort => false,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Two voices saying different sentences of a service call, so that swapped parties are heard.
+//!
+//! 16 kHz, 16 bit, mono, about eight seconds each. Made with flite 2.2 (a BSD-like licence, which covers what its voices say):
+//!
+//! ```text
+//! flite -voice slt -o user.wav -t "Hello, I ordered a coffee machine last Tuesday, and it has not arrived. The order
+//!                                  number is four seven one nine. Where is it?"
+//! flite -voice rms -o agent.wav -t "Good morning, I have found your order. It left our warehouse yesterday, and the
+//!                                   driver will be with you before noon tomorrow."
+//! ```
+
+use std::sync::{Arc, LazyLock};
+
+use crate::sim::wav;
+
+/// Samples a second of every voice in here.
+pub const RATE: u32 = 16_000;
+
+static USER: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("user.wav")));
+static AGENT: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("agent.wav")));
+
+/// What a party says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Voice {
+    /// The WhatsApp user (a woman's voice).
+    User,
+    /// The agent at the PBX (a man's voice).
+    Agent,
+}
+
+impl Voice {
+    pub fn samples(self) -> Arc<[i16]> {
+        match self {
+            Self::User => USER.clone(),
+            Self::Agent => AGENT.clone(),
+        }
+    }
+
+    pub fn other(self) -> Self {
+        match self {
+            Self::User => Self::Agent,
+            Self::Agent => Self::User,
+        }
+    }
+}
+
+fn load(file: &[u8]) -> Arc<[i16]> {
+    let audio = wav::read(file).expect("an embedded file is a valid WAV");
+    assert_eq!(audio.rate, RATE, "embedded speech is 16 kHz");
+    audio.samples.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_voices_say_about_eight_seconds() {
+        for voice in [Voice::User, Voice::Agent] {
+            let seconds = voice.samples().len() as f64 / f64::from(RATE);
+            assert!((7.0..9.5).contains(&seconds), "{voice:?}: {seconds} s");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! TLS for the simulators (rustls), and a throw-away certificate authority (rcgen) for the demo and the tests.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature};
+use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
+use tokio_rustls::rustls::{Error as RustlsError, pki_types};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("{path}: {cause}")]
+    File { path: String, cause: String },
+    #[error("making a certificate: {0}")]
+    Making(#[from] rcgen::Error),
+    #[error("TLS: {0}")]
+    Rustls(#[from] RustlsError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Whom a client believes.
+#[derive(Clone, Copy, Debug)]
+pub enum Trust<'a> {
+    /// Certificates that chain to one in this PEM file, for the name that was asked for.
+    File(&'a Path),
+    /// Anybody: only for a peer on the same machine.
+    Anyone,
+}
+
+/// No ALPN and no client certificate, as WhatsApp.
+pub fn connector(trust: Trust<'_>) -> Result<TlsConnector, TlsError> {
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let config = match trust {
+        Trust::File(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots.add(certificate)?;
+            }
+            builder.with_root_certificates(roots)
+        }
+        Trust::Anyone => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone)),
+    };
+    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
+}
+
+/// Never asks for a client certificate. It knows the ALPN name `none` alone, so a client that offers another one is
+/// refused with alert 120 as at wa.meta.vc, and a client that offers none is served.
+pub fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, error))?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates(chain)?, key_der)?;
+    config.alpn_protocols = vec![b"none".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| file_error(path, error))
+}
+
+fn file_error(path: &Path, cause: impl std::fmt::Display) -> TlsError {
+    TlsError::File {
+        path: path.display().to_string(),
+        cause: cause.to_string(),
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// Believes any certificate, but not a bad signature.
+#[derive(Debug)]
+struct Anyone;
+
+fn algorithms() -> WebPkiSupportedAlgorithms {
+    aws_lc_rs::default_provider().signature_verification_algorithms
+}
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &pki_types::ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: pki_types::UnixTime,
+    ) -> Result<ServerCertVerified, RustlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, RustlsError> {
+        verify_tls12_signature(message, cert, dss, &algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, RustlsError> {
+        verify_tls13_signature(message, cert, dss, &algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        algorithms().supported_schemes()
+    }
+}
+
+/// A certificate authority that lives as long as a directory.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Result<Self, TlsError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        })
+    }
+
+    /// PEM of the authority itself.
+    pub fn save(&self, path: &Path) -> Result<(), TlsError> {
+        Ok(std::fs::write(path, &self.pem)?)
+    }
+
+    /// Writes a certificate for these names (DNS names or addresses) and its key, PEM both.
+    pub fn issue(&self, names: &[&str], chain: &Path, key: &Path) -> Result<(), TlsError> {
+        let pair = KeyPair::generate()?;
+        let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+        let certificate = CertificateParams::new(names)?.signed_by(&pair, &self.issuer)?;
+        std::fs::write(chain, certificate.pem())?;
+        std::fs::write(key, pair.serialize_pem())?;
+        Ok(())
+    }
+}
