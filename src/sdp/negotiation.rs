@@ -1,0 +1,223 @@
+//! One leg's offers and answers over time (RFC 3264 §8, RFC 6337).
+
+use super::codec::Encoding;
+use super::description::{Audio, Description, Proto};
+use super::numbers::Numbers;
+use super::selection::{self, Accepted};
+use super::writing::{self, OwnAudio, OwnLine};
+use super::{Agreement, Codec, CryptoLine, Direction, Local, Policy, Refusal, Security, Suite};
+
+/// The offer/answer state of one leg (RFC 3264, RFC 6337): makes our descriptions, reads the peer's, counts `o=`
+/// versions. Who may offer when is the SIP room's business (RFC 3261 §14.2); here the newest offer counts.
+#[derive(Clone, Debug)]
+pub struct Negotiation {
+    policy: Policy,
+    local: Local,
+    /// Of the newest description; 0: none was written.
+    version: u64,
+    sent: Option<Sent>,
+    /// Our newest offer. It stays when it is answered, since answers to it may come again (183, then 200; forks).
+    offer: Option<OwnOffer>,
+    agreement: Option<Agreement>,
+    numbers: Numbers,
+}
+
+/// A description that we sent.
+#[derive(Clone, Debug)]
+struct Sent {
+    lines: Vec<OwnLine>,
+    text: String,
+}
+
+#[derive(Clone, Debug)]
+struct OwnOffer {
+    audio: OwnAudio,
+    /// What holds again when the offer is refused.
+    before: Option<Sent>,
+}
+
+impl Negotiation {
+    pub fn new(policy: Policy, local: Local) -> Self {
+        Self {
+            policy,
+            local,
+            version: 0,
+            sent: None,
+            offer: None,
+            agreement: None,
+            numbers: Numbers::default(),
+        }
+    }
+
+    /// Writes our offer. `direction` is ours. Within a session it keeps the lines, payload types, transport and keys that
+    /// are in use; unchanged, it is the same text again.
+    pub fn offer(&mut self, direction: Direction) -> String {
+        let before = self.sent.clone();
+        let audio = self.offered_audio(direction);
+        let mut lines = before
+            .as_ref()
+            .map_or_else(Vec::new, |sent| sent.lines.clone());
+        let ours = OwnLine::Audio(audio.clone());
+        match self.place().and_then(|place| lines.get_mut(place)) {
+            Some(line) => *line = ours,
+            None => lines.push(ours),
+        }
+        self.offer = Some(OwnOffer { audio, before });
+        self.send(lines)
+    }
+
+    /// Reads the answer to our offer. May be called again for a later answer to the same offer. A refused one leaves the
+    /// agreement as it was.
+    pub fn handle_answer(&mut self, sdp: &[u8]) -> Result<Agreement, Refusal> {
+        let offer = self.offer.as_ref().ok_or(Refusal::NoOffer)?;
+        let answer = Description::parse(sdp)?;
+        let audio = self.answered_audio(&answer).ok_or(Refusal::NoAudio)?;
+        let agreement = selection::settle(&self.policy, &offer.audio, audio)?;
+        self.agreement = Some(agreement.clone());
+        Ok(agreement)
+    }
+
+    /// Our offer was refused (488, 491, ...): the session goes on as before it.
+    pub fn handle_offer_refused(&mut self) {
+        if let Some(offer) = self.offer.take() {
+            self.sent = offer.before;
+        }
+    }
+
+    /// Reads the peer's offer and writes our answer. Also for re-offers: an unchanged one gets an unchanged answer with
+    /// an unchanged version; a refused one leaves the agreement as it was. `wanted` is our own direction, cut down by
+    /// what the offer allows.
+    pub fn answer(
+        &mut self,
+        sdp: &[u8],
+        wanted: Direction,
+    ) -> Result<(String, Agreement), Refusal> {
+        let offer = Description::parse(sdp)?;
+        let Accepted {
+            place,
+            own,
+            agreement,
+        } = selection::accept(&self.policy, &self.local, &offer, self.place(), wanted)?;
+        let mut lines: Vec<OwnLine> = offer.media.iter().map(OwnLine::declined).collect();
+        if let Some(line) = lines.get_mut(place) {
+            *line = OwnLine::Audio(own);
+        }
+        for (_, audio) in offer.audio().filter(|&(at, _)| at == place) {
+            self.numbers.learn(audio);
+        }
+        self.offer = None;
+        self.agreement = Some(agreement.clone());
+        Ok((self.send(lines), agreement))
+    }
+
+    /// The description last sent, again with the same version (session refresh, repeated 2xx).
+    pub fn current(&self) -> Option<&str> {
+        self.sent.as_ref().map(|sent| sent.text.as_str())
+    }
+
+    pub fn agreement(&self) -> Option<&Agreement> {
+        self.agreement.as_ref()
+    }
+
+    /// Writes what differs from the last description under a new version (RFC 3264 §8).
+    fn send(&mut self, lines: Vec<OwnLine>) -> String {
+        if let Some(sent) = self.sent.as_ref().filter(|sent| sent.lines == lines) {
+            return sent.text.clone();
+        }
+        self.version += 1;
+        let text = writing::write(&self.policy, &self.local, self.version, &lines);
+        self.sent = Some(Sent {
+            lines,
+            text: text.clone(),
+        });
+        text
+    }
+
+    /// Which `m=` line carries our audio.
+    fn place(&self) -> Option<usize> {
+        self.sent
+            .as_ref()?
+            .lines
+            .iter()
+            .position(|line| match line {
+                OwnLine::Audio(_) => true,
+                OwnLine::Declined { .. } => false,
+            })
+    }
+
+    /// Our audio as last described.
+    fn in_use(&self) -> Option<&OwnAudio> {
+        self.sent
+            .as_ref()?
+            .lines
+            .iter()
+            .find_map(|line| match line {
+                OwnLine::Audio(audio) => Some(audio),
+                OwnLine::Declined { .. } => None,
+            })
+    }
+
+    /// The answer's stream in the place of ours; some peers drop declined lines, so any other audio is the next best.
+    fn answered_audio<'a>(&self, answer: &'a Description) -> Option<&'a Audio> {
+        let place = self.place();
+        answer
+            .audio()
+            .find(|&(at, _)| Some(at) == place)
+            .or_else(|| answer.audio().next())
+            .map(|(_, audio)| audio)
+    }
+
+    fn offered_audio(&mut self, direction: Direction) -> OwnAudio {
+        let in_use = self.in_use().cloned();
+        let crypto = self.offered_crypto();
+        let proto = if crypto.is_empty() {
+            Proto::Avp
+        } else {
+            Proto::Savp
+        };
+        let rtcp_mux = self.policy.rtcp_mux || in_use.as_ref().is_some_and(|own| own.rtcp_mux);
+        OwnAudio {
+            proto: in_use.as_ref().map_or(proto, |own| own.proto),
+            formats: self.offered_formats(),
+            direction,
+            crypto,
+            rtcp_mux,
+            bundled: in_use.as_ref().is_some_and(|own| own.bundled),
+            mid: in_use.and_then(|own| own.mid),
+        }
+    }
+
+    /// The codec in use first, then the policy's order, then telephone-events.
+    fn offered_formats(&mut self) -> Vec<(super::PayloadType, Encoding)> {
+        let in_use = self.agreement.as_ref().map(|agreement| agreement.codec);
+        let mut codecs: Vec<Codec> = self.policy.codecs.clone();
+        codecs.sort_by_key(|codec| Some(*codec) != in_use);
+        let events = self.policy.telephone_event.clone();
+        let encodings = codecs
+            .into_iter()
+            .map(Encoding::Audio)
+            .chain(events.into_iter().map(Encoding::TelephoneEvent));
+        encodings
+            .map(|encoding| (self.numbers.assign(encoding), encoding))
+            .collect()
+    }
+
+    /// A line for each suite; the one in use first. A session that became encrypted stays so.
+    fn offered_crypto(&self) -> Vec<CryptoLine> {
+        let in_use: Option<Suite> = self
+            .agreement
+            .as_ref()
+            .and_then(|agreement| Some(agreement.crypto.as_ref()?.suite));
+        let mut suites = match &self.policy.security {
+            Security::Plain => Vec::new(),
+            Security::Sdes(suites) => suites.clone(),
+            Security::SdesIfOffered(_) => in_use.into_iter().collect(),
+        };
+        suites.sort_by_key(|suite| Some(*suite) != in_use);
+        suites
+            .into_iter()
+            .zip(1..)
+            .map(|(suite, tag)| CryptoLine::new(tag, suite, self.local.key.for_suite(suite)))
+            .collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! What we want of a description before anything is read: the peer's habits, and what is ours.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Codec, MasterKey, Ssrc, Suite};
+
+/// How this peer's media is to be described: the habits of a profile, as data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// Offered in this order. As answerer: the offerer's order rules unless `own_order`.
+    pub codecs: Vec<Codec>,
+    pub own_order: bool,
+    pub security: Security,
+    /// Clock rates of telephone-event that are offered and accepted; none: no digits by RTP. WhatsApp: 8000 alone
+    /// (dossier 1.2).
+    pub telephone_event: Vec<u32>,
+    pub packet_time: Duration,
+    /// `a=maxptime`, written when set.
+    pub max_packet_time: Option<Duration>,
+    /// fmtp of our Opus line.
+    pub opus_fmtp: String,
+    /// Offer rtcp-mux; as answerer it is accepted whenever offered.
+    pub rtcp_mux: bool,
+    /// Write `a=ssrc` with the cname.
+    pub announce_ssrc: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Security {
+    /// `RTP/AVP`.
+    Plain,
+    /// `RTP/SAVP` with `a=crypto`, suites in order of preference.
+    Sdes(Vec<Suite>),
+    /// Offered plain; SDES accepted when the peer offers it.
+    SdesIfOffered(Vec<Suite>),
+}
+
+impl Security {
+    /// Suites we take, in our order.
+    pub(super) fn suites(&self) -> &[Suite] {
+        match self {
+            Self::Plain => &[],
+            Self::Sdes(suites) | Self::SdesIfOffered(suites) => suites,
+        }
+    }
+
+    /// In words, for a refusal.
+    pub(super) fn wanted(&self) -> &'static str {
+        match self {
+            Self::Plain => "plain RTP",
+            Self::Sdes(_) => "SRTP with keys in a=crypto (SDES)",
+            Self::SdesIfOffered(_) => "plain RTP, or SRTP with keys in a=crypto (SDES)",
+        }
+    }
+}
+
+/// What is ours and known before anything is written (design, idea 6).
+#[derive(Clone)]
+pub struct Local {
+    pub address: IpAddr,
+    pub rtp_port: u16,
+    /// Used when there is no rtcp-mux.
+    pub rtcp_port: u16,
+    pub ssrc: Ssrc,
+    pub cname: String,
+    /// Our sending key material, `MasterKey::LONGEST` random bytes. The key of each suite is made from it.
+    pub key: MasterKey,
+    /// `o=` session id; the version is counted by `Negotiation`.
+    pub session_id: u64,
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("address", &self.address)
+            .field("rtp_port", &self.rtp_port)
+            .field("ssrc", &self.ssrc)
+            .finish_non_exhaustive()
+    }
+}
