@@ -94,6 +94,11 @@ impl Framer {
         }
     }
 
+    /// A message was begun and its end has not come.
+    pub fn is_within_message(&self) -> bool {
+        !self.rest().is_empty()
+    }
+
     fn between(&mut self, line_break: bool) -> Step {
         match self.rest() {
             [b'\r', b'\n', ..] => {
@@ -246,5 +251,18 @@ mod tests {
         framer.push(A.as_bytes());
         assert_eq!(framer.poll(), Err(FramingError::BadContentLength));
         assert_eq!(framer.buffer.len(), held);
+    }
+
+    #[test]
+    fn a_begun_message_shows() {
+        let mut framer = Framer::new();
+        for (bytes, within) in [("\r\n", false), ("OPTI", true), ("ONS", true)] {
+            framer.push(bytes.as_bytes());
+            while framer.poll() != Ok(None) {}
+            assert_eq!(framer.is_within_message(), within, "{bytes}");
+        }
+        framer.push(&A.as_bytes()[7..]);
+        assert_eq!(framer.poll(), Ok(Some(message(A))));
+        assert!(!framer.is_within_message());
     }
 }
