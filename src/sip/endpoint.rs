@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
+pub use crate::sip::digest::Credentials;
 use crate::sip::flow::{
     FlowId, Host, ListenerId, NextHop, Source, Transmit, TransmitTag, TransportError,
 };
@@ -57,13 +58,6 @@ impl Default for Timers {
 pub struct Body {
     pub content_type: String,
     pub bytes: Vec<u8>,
-}
-
-/// Name and password for a peer's challenge (RFC 8760). `Debug` shows neither.
-#[derive(Clone)]
-pub struct Credentials {
-    pub username: String,
-    pub password: secrecy::SecretString,
 }
 
 /// A dialog-creating INVITE of ours.

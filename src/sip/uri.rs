@@ -112,6 +112,11 @@ impl Uri {
         }
     }
 
+    /// Whether both name the same user (without RFC 4904 parameters) at the same host, whatever port and parameters.
+    pub fn is_same_user_and_host(&self, other: &Self) -> bool {
+        self.user_name() == other.user_name() && same_host(self.host.as_ref(), other.host.as_ref())
+    }
+
     fn parse_sip(scheme: Scheme, rest: &str, text: &str) -> Result<Self, UriError> {
         let (user, place) = match rest.split_once('@') {
             Some((user_info, place)) => (Some(user_part(user_info)?), place),
@@ -205,6 +210,13 @@ fn user_part(user_info: &str) -> Result<String, UriError> {
 /// `user` of RFC 3261 §25.1 without `;`, `?` and what else needs care in a header.
 fn is_user_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$/".contains(&byte)
+}
+
+fn same_host(a: Option<&Host>, b: Option<&Host>) -> bool {
+    match (a, b) {
+        (Some(Host::Name(a)), Some(Host::Name(b))) => a.eq_ignore_ascii_case(b),
+        (a, b) => a == b,
+    }
 }
 
 fn is_telephone_number(text: &str) -> bool {
