@@ -93,6 +93,10 @@ impl Guard {
         self.config.gate
     }
 
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.config.algorithms
+    }
+
     /// The challenge lines of a response with the status of this guard's gate.
     pub fn challenge(&mut self, now: Instant, stale: bool) -> Headers {
         let nonce = self.mint.make(now, &mut self.entropy);
