@@ -1,6 +1,33 @@
 //! The back-to-back user agent: which calls there are, what each leg does, what crosses from one to the other, how a
 //! call ends and what is written down about it. Pure, like the engines below it.
+//!
+//! [`switchboard`] is the door. An INVITE passes [`admission`], becomes a [`line`] in [`reception`] (by [`routing`], with
+//! what [`identity`] tells of the caller), and is a [`call`] with two [`leg`]s from then on; [`sip_leg`] is the kind of
+//! leg there is. Beside the calls: [`trunk`]s and their [`probing`], [`registration`], our own [`health`].
+//! [`ending`] says how calls end, [`cdr`] what stays of them.
 
+pub mod admission;
+#[expect(
+    clippy::module_inception,
+    reason = "the room is named after its main thing"
+)]
+pub mod call;
 pub mod cdr;
+pub mod challenge;
 pub mod ending;
+pub mod health;
+pub mod identity;
+pub mod in_dialog;
+pub mod leg;
+pub mod line;
+pub mod moment;
+pub mod placing;
+pub mod plane;
+pub mod probing;
+pub mod reception;
+pub mod record;
+pub mod registration;
+pub mod routing;
+pub mod sip_leg;
 pub mod switchboard;
+pub mod trunk;

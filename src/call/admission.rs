@@ -1,0 +1,292 @@
+//! Who may call: decided by the listener, the source address and the digest; never by a header (dossier 2.4: what
+//! guides match on, `X-FB-External-Domain`, anyone can write).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::call::challenge::{Challenger, Proof};
+use crate::call::health::{unavailable, warning};
+use crate::call::identity::Context;
+use crate::call::reception::whatsapp_profile;
+use crate::call::trunk::PeerId;
+use crate::config::{Config, Faces, Number, Prefix};
+use crate::entropy::Entropy;
+use crate::party::PhoneNumber;
+use crate::sip::endpoint::Reply;
+use crate::sip::flow::Source;
+use crate::sip::message::{Name, Request};
+
+pub struct Admission {
+    challenger: Challenger,
+    rate: Rate,
+}
+
+pub enum Verdict {
+    /// Whoever sent it may call this number.
+    LetIn {
+        number: PhoneNumber,
+        context: Context,
+    },
+    /// Who sent it is to prove who it is.
+    Challenged {
+        reply: Reply,
+    },
+    Refused {
+        reply: Reply,
+        why: &'static str,
+    },
+}
+
+impl Admission {
+    pub fn new(config: &Config, entropy: Entropy) -> Self {
+        Self {
+            challenger: Challenger::new(config, entropy),
+            rate: Rate::default(),
+        }
+    }
+
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.challenger.reconfigure(config);
+    }
+
+    /// Judges an INVITE outside any dialog.
+    pub fn judge(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        invite: &Request,
+    ) -> Verdict {
+        match config.listeners.get(&source.listener) {
+            Some(listener) => match listener.faces {
+                Faces::WhatsApp => self.judge_user(now, config, source, invite),
+                Faces::Pbx => judge_pbx(config, source),
+            },
+            None => refused(403, "unknown listener"),
+        }
+    }
+
+    /// A WhatsApp user calls a business number.
+    fn judge_user(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        invite: &Request,
+    ) -> Verdict {
+        let address = source.remote.ip();
+        if !is_allowed(&config.whatsapp.source_prefixes, address) {
+            return refused(403, "source address is not WhatsApp's");
+        }
+        let Some(number) = called(config, invite) else {
+            return refused(404, "number is not configured");
+        };
+        let Some(context) = Context::read(invite) else {
+            return refused(400, "no caller in From");
+        };
+        self.authenticate(now, config, source, number, invite)
+            .unwrap_or_else(|| Verdict::LetIn {
+                number: number.number.clone(),
+                context,
+            })
+    }
+
+    /// `None` when the credentials are right, or none are asked for.
+    fn authenticate(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        number: &Number,
+        invite: &Request,
+    ) -> Option<Verdict> {
+        let Some(profile) = whatsapp_profile(config, &number.number) else {
+            return Some(refused(404, "number has no profile"));
+        };
+        match self.challenger.prove(now, &profile.sip, number, invite) {
+            Proof::Given => None,
+            Proof::Wanted(reply) => Some(self.challenge(now, config, source, reply)),
+            Proof::Denied => Some(refused(403, "wrong credentials")),
+        }
+    }
+
+    /// Asks for credentials, unless the source asks for that too often.
+    fn challenge(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        reply: Reply,
+    ) -> Verdict {
+        let limit = config.limits.invites_per_second;
+        if self.rate.take(now, source.remote.ip(), limit) {
+            return Verdict::Challenged { reply };
+        }
+        let why = "too many INVITEs without credentials";
+        Verdict::Refused {
+            reply: unavailable(why),
+            why,
+        }
+    }
+}
+
+/// Business-initiated calls are not carried yet; a stranger is not told even that.
+fn judge_pbx(config: &Config, source: Source) -> Verdict {
+    match peer_of(config, source.remote.ip()) {
+        Some(_) => refused(501, "calls from a PBX are not carried"),
+        None => refused(403, "source address is no peer's"),
+    }
+}
+
+/// The trunk peer that an address belongs to.
+pub fn peer_of(config: &Config, address: IpAddr) -> Option<PeerId> {
+    PeerId::all(config)
+        .find(|(_, _, peer)| {
+            let prefixes = &peer.source_prefixes;
+            prefixes.iter().any(|prefix| holds(*prefix, address))
+        })
+        .map(|(id, _, _)| id)
+}
+
+/// The business number in the request URI: with or without `+`, whatever user parameters follow it (dossier 2.2).
+fn called<'c>(config: &'c Config, invite: &Request) -> Option<&'c Number> {
+    let number = PhoneNumber::from_user_part(invite.uri.user.as_deref()?).ok()?;
+    config.numbers.get(&number)
+}
+
+fn is_allowed(prefixes: &[Prefix], address: IpAddr) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|prefix| holds(*prefix, address))
+}
+
+/// IPv4 that came over an IPv6 socket is IPv4.
+fn holds(prefix: Prefix, address: IpAddr) -> bool {
+    match (prefix.address.to_canonical(), address.to_canonical()) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => same_bits(
+            network.to_bits().into(),
+            address.to_bits().into(),
+            32,
+            prefix.length,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            same_bits(network.to_bits(), address.to_bits(), 128, prefix.length)
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+fn same_bits(one: u128, other: u128, width: u32, length: u8) -> bool {
+    let ignored = width.saturating_sub(length.into());
+    match (one ^ other).checked_shr(ignored) {
+        Some(difference) => difference == 0,
+        None => true,
+    }
+}
+
+fn refused(status: u16, why: &'static str) -> Verdict {
+    let mut reply = Reply {
+        status,
+        ..Reply::default()
+    };
+    reply.headers.push(Name::Warning, warning(why));
+    Verdict::Refused { reply, why }
+}
+
+/// A token bucket for each source address: `limit` at once, `limit` a second.
+#[derive(Default)]
+struct Rate(BTreeMap<IpAddr, Bucket>);
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+/// Addresses remembered at most.
+const MAX_ADDRESSES: usize = 4096;
+
+impl Rate {
+    /// Whether one more is within the limit; it is counted then.
+    fn take(&mut self, now: Instant, address: IpAddr, limit: u32) -> bool {
+        if self.0.len() >= MAX_ADDRESSES && !self.0.contains_key(&address) {
+            self.make_room(now);
+        }
+        let limit = f64::from(limit);
+        let bucket = self.0.entry(address).or_insert(Bucket {
+            tokens: limit,
+            at: now,
+        });
+        let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
+        bucket.tokens = (bucket.tokens + passed * limit).min(limit);
+        bucket.at = now;
+        let enough = bucket.tokens >= 1.0;
+        if enough {
+            bucket.tokens -= 1.0;
+        }
+        enough
+    }
+
+    /// A bucket that was left alone for a second is full: it says nothing.
+    fn make_room(&mut self, now: Instant) {
+        let second = Duration::from_secs(1);
+        self.0
+            .retain(|_, bucket| now.saturating_duration_since(bucket.at) < second);
+        if self.0.len() >= MAX_ADDRESSES {
+            self.0.pop_first();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str) -> Prefix {
+        let (address, length) = text.split_once('/').unwrap();
+        Prefix {
+            address: address.parse().unwrap(),
+            length: length.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn prefixes_hold_their_addresses() {
+        let cases = [
+            ("157.240.0.0/16", "157.240.19.130", true),
+            ("157.240.0.0/16", "157.241.0.0", false),
+            ("57.144.0.0/14", "57.147.255.255", true),
+            ("57.144.0.0/14", "57.148.0.0", false),
+            ("2a03:2880::/32", "2a03:2880:f343::1", true),
+            ("2a03:2880::/32", "2a03:2881::1", false),
+            ("127.0.0.1/32", "127.0.0.1", true),
+            ("127.0.0.1/32", "::ffff:127.0.0.1", true),
+            ("0.0.0.0/0", "8.8.8.8", true),
+            ("0.0.0.0/0", "2a03::1", false),
+            ("::/0", "2a03::1", true),
+        ];
+        for (network, address, held) in cases {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(holds(prefix(network), address), held, "{network} {address}");
+        }
+    }
+
+    #[test]
+    fn the_rate_is_each_addresses_own_and_bounded() {
+        let start = Instant::now();
+        let mut rate = Rate::default();
+        let noisy: IpAddr = "192.0.2.1".parse().unwrap();
+        let quiet: IpAddr = "192.0.2.2".parse().unwrap();
+        let taken =
+            |rate: &mut Rate, at, address| (0..10).filter(|_| rate.take(at, address, 4)).count();
+        assert_eq!(taken(&mut rate, start, noisy), 4);
+        assert_eq!(taken(&mut rate, start, quiet), 4);
+        assert_eq!(
+            taken(&mut rate, start + Duration::from_millis(500), noisy),
+            2
+        );
+        for host in 0..10_000u32 {
+            rate.take(start, IpAddr::V4(host.into()), 4);
+        }
+        assert!(rate.0.len() <= MAX_ADDRESSES);
+    }
+}

@@ -1,0 +1,224 @@
+//! A call on the wire: a [`Call`] with the SIP legs that carry out its commands and tell it what happens.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{debug, warn};
+
+use crate::call::call::Call;
+use crate::call::cdr::CallRef;
+use crate::call::ending::Cause;
+use crate::call::identity::Context;
+use crate::call::leg::{LegCommand, LegEnd, LegEvent};
+use crate::call::moment::Moment;
+use crate::call::placing::{Own, Placing};
+use crate::call::sip_leg::SipLeg;
+use crate::call::trunk::{PeerId, Trunks};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::party::PhoneNumber;
+use crate::side::{Pair, Side};
+use crate::sip::endpoint::{Endpoint, Event, Failure, InviteId, RequestId};
+use crate::sip::message::Response;
+
+pub struct Line {
+    pub call: Call,
+    /// For which the switchboard has set its alarm.
+    pub deadline: Option<Instant>,
+    /// As it was when the call was let in.
+    config: Arc<Config>,
+    context: Context,
+    extension: String,
+    number: PhoneNumber,
+    own_b: Own,
+    legs: Pair<Option<SipLeg>>,
+    /// The peer that B is, or is being tried at.
+    peer: Option<PeerId>,
+    /// Every usage this call ever had.
+    invites: Vec<InviteId>,
+}
+
+/// The rooms that a line works with, lent for one step.
+pub struct Rooms<'a> {
+    pub endpoint: &'a mut Endpoint,
+    pub trunks: &'a mut Trunks,
+    pub entropy: &'a mut Entropy,
+}
+
+/// What a line was made of.
+pub struct Parts {
+    pub call: Call,
+    pub config: Arc<Config>,
+    pub context: Context,
+    pub extension: String,
+    pub number: PhoneNumber,
+    pub own_b: Own,
+    pub leg_a: SipLeg,
+}
+
+impl Line {
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            invites: vec![parts.leg_a.invite()],
+            call: parts.call,
+            deadline: None,
+            config: parts.config,
+            context: parts.context,
+            extension: parts.extension,
+            number: parts.number,
+            own_b: parts.own_b,
+            legs: Pair::new(Some(parts.leg_a), None),
+            peer: None,
+        }
+    }
+
+    pub fn call_ref(&self) -> &CallRef {
+        self.call.call()
+    }
+
+    pub fn number(&self) -> &PhoneNumber {
+        &self.number
+    }
+
+    pub fn invites(&self) -> &[InviteId] {
+        &self.invites
+    }
+
+    /// Which side a usage is now; `None` for an attempt that was given up.
+    pub fn side_of(&self, invite: InviteId) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| {
+            let leg = self.legs[*side].as_ref();
+            leg.is_some_and(|leg| leg.invite() == invite)
+        })
+    }
+
+    pub fn handle_event(&mut self, now: Moment, side: Side, event: Event, rooms: &mut Rooms<'_>) {
+        let span = self.call.leg_span(side);
+        let Some(leg) = self.legs[side].as_mut() else {
+            return;
+        };
+        let events = span.in_scope(|| leg.handle_event(now.instant, rooms.endpoint, event));
+        self.tell(now, side, events, rooms);
+    }
+
+    /// Asks the peer to keep the session.
+    pub fn refresh(&mut self, now: Moment, side: Side, rooms: &mut Rooms<'_>) -> Option<RequestId> {
+        let leg = self.legs[side].as_mut()?;
+        leg.refresh(now.instant, rooms.endpoint)
+            .inspect_err(|error| debug!(%error, %side, "session not refreshed"))
+            .ok()
+    }
+
+    pub fn refreshed(
+        &mut self,
+        now: Moment,
+        side: Side,
+        outcome: Result<Box<Response>, Failure>,
+        rooms: &mut Rooms<'_>,
+    ) {
+        if let Some(leg) = self.legs[side].as_mut() {
+            let events = leg.refreshed(outcome);
+            self.tell(now, side, events, rooms);
+        }
+    }
+
+    /// Carries out what the call wants of its legs.
+    pub fn settle(&mut self, now: Moment, rooms: &mut Rooms<'_>) {
+        while let Some((side, command)) = self.call.poll_command() {
+            self.carry_out(now, side, command, rooms);
+        }
+    }
+
+    fn tell(&mut self, now: Moment, side: Side, events: Vec<LegEvent>, rooms: &mut Rooms<'_>) {
+        for event in events {
+            if side == Side::B {
+                self.rate_peer(now, &event, rooms.trunks);
+            }
+            self.call.handle_leg(now, side, event);
+        }
+        self.settle(now, rooms);
+    }
+
+    /// A peer that failed this call is tried last for the next ones.
+    fn rate_peer(&self, now: Moment, event: &LegEvent, trunks: &mut Trunks) {
+        let Some(peer) = &self.peer else { return };
+        match event {
+            LegEvent::Ended(LegEnd::Unreachable(_)) => trunks.call_failed(now.instant, peer),
+            LegEvent::Ended(LegEnd::Rejected { status, .. }) => {
+                if Cause::of_final(*status).failover {
+                    trunks.call_failed(now.instant, peer);
+                } else {
+                    trunks.call_answered(peer);
+                }
+            }
+            LegEvent::Answered(_) | LegEvent::Ringing => trunks.call_answered(peer),
+            LegEvent::Named(_)
+            | LegEvent::EarlyMedia(_)
+            | LegEvent::Confirmed(_)
+            | LegEvent::Reagreed(_)
+            | LegEvent::Digit(_)
+            | LegEvent::Ended(_) => {}
+        }
+    }
+
+    fn carry_out(&mut self, now: Moment, side: Side, command: LegCommand, rooms: &mut Rooms<'_>) {
+        let span = self.call.leg_span(side);
+        let _guard = span.enter();
+        if let LegCommand::Dial(peer) = command {
+            return self.dial(now, peer, rooms);
+        }
+        let Some(leg) = self.legs[side].as_mut() else {
+            return debug!(?command, "no leg");
+        };
+        let (instant, endpoint) = (now.instant, &mut *rooms.endpoint);
+        let done = match command {
+            LegCommand::Dial(_) => Ok(()),
+            LegCommand::Ring => leg.ring(instant, endpoint),
+            LegCommand::Answer => leg.answer(instant, endpoint),
+            LegCommand::Digit(digit) => leg.send_digit(instant, endpoint, digit),
+            LegCommand::HangUp(ending) => leg.hang_up(instant, endpoint, &ending),
+        };
+        if let Err(error) = done {
+            debug!(%error, "command came too late");
+        }
+    }
+
+    /// A peer that cannot even be written to fails like one that cannot be reached.
+    fn dial(&mut self, now: Moment, peer: PeerId, rooms: &mut Rooms<'_>) {
+        let leg = self.placed(now, &peer, rooms);
+        self.peer = Some(peer);
+        match leg {
+            Some(leg) => {
+                self.invites.push(leg.invite());
+                self.legs.b = Some(leg);
+            }
+            None => {
+                warn!("peer is not configured");
+                let end = LegEnd::Unreachable("not configured".to_owned());
+                self.call.handle_leg(now, Side::B, LegEvent::Ended(end));
+            }
+        }
+    }
+
+    fn placed(&self, now: Moment, peer: &PeerId, rooms: &mut Rooms<'_>) -> Option<SipLeg> {
+        let (trunk, peer) = peer.find(&self.config)?;
+        let profile = self.config.profiles.get(&trunk.profile)?;
+        let placing = Placing {
+            config: &self.config,
+            profile,
+            peer,
+            context: &self.context,
+            extension: &self.extension,
+            own: &self.own_b,
+        };
+        let placed = placing.place(rooms.entropy)?;
+        let invite = rooms.endpoint.invite(now.instant, placed.invite);
+        let habits = profile.sip.clone();
+        Some(SipLeg::outgoing(
+            invite,
+            habits,
+            placed.contact,
+            placed.negotiation,
+        ))
+    }
+}

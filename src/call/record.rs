@@ -1,0 +1,154 @@
+//! What a call gathers for its CDR while it lasts.
+
+use std::time::{Instant, SystemTime};
+
+use crate::call::cdr::{Attempt, CallDirection, CallRef, Cdr, Told, codec_name};
+use crate::call::ending::Ending;
+use crate::call::moment::Moment;
+use crate::party::{Party, PhoneNumber};
+use crate::sdp::Agreement;
+use crate::side::{Pair, Side};
+
+/// Who called whom, known when the call is let in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Parties {
+    pub direction: CallDirection,
+    pub wacid: Option<String>,
+    pub call_id: Option<String>,
+    pub user: Party,
+    pub user_id: Option<String>,
+    pub user_country: Option<String>,
+    pub number: PhoneNumber,
+    pub trunk: Option<String>,
+    pub extension: Option<String>,
+}
+
+pub struct Record {
+    call: CallRef,
+    parties: Parties,
+    started: Moment,
+    ringing: Option<SystemTime>,
+    answered: Option<Moment>,
+    attempts: Vec<Attempt>,
+    call_ids: Pair<Option<String>>,
+    codecs: Pair<Option<&'static str>>,
+    encrypted: Pair<bool>,
+    whatsapp_duration_s: Option<u32>,
+}
+
+impl Record {
+    pub fn new(now: Moment, call: CallRef, parties: Parties) -> Self {
+        Self {
+            call,
+            started: now,
+            ringing: None,
+            answered: None,
+            attempts: Vec::new(),
+            call_ids: Pair::new(parties.call_id.clone(), None),
+            codecs: Pair::default(),
+            encrypted: Pair::default(),
+            whatsapp_duration_s: None,
+            parties,
+        }
+    }
+
+    /// The CDR of a call that was let in and refused at once.
+    pub fn refused(now: Moment, call: CallRef, parties: Parties, ending: Ending) -> Cdr {
+        let told = Pair::new(Told::Status(ending.status()), Told::Nothing);
+        Self::new(now, call, parties).close(now, ending, told)
+    }
+
+    pub fn name_leg(&mut self, side: Side, name: String) {
+        self.call_ids[side] = Some(name);
+    }
+
+    pub fn try_peer(&mut self, peer: String) {
+        self.attempts.push(Attempt {
+            peer,
+            outcome: String::new(),
+        });
+    }
+
+    pub fn attempt_came_to(&mut self, outcome: String) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.outcome = outcome;
+        }
+    }
+
+    /// Whether this was the first ringing of the call.
+    pub fn rang(&mut self, wall: SystemTime) -> bool {
+        let first = self.ringing.is_none();
+        self.ringing.get_or_insert(wall);
+        first
+    }
+
+    pub fn answered(&mut self, now: Moment) {
+        self.answered = Some(now);
+        self.attempt_came_to("answered".to_owned());
+    }
+
+    pub fn agreed(&mut self, side: Side, agreement: &Agreement) {
+        self.codecs[side] = Some(codec_name(agreement.codec));
+        self.encrypted[side] = agreement.crypto.is_some();
+    }
+
+    pub fn counted_by_peer(&mut self, duration_s: Option<u32>) {
+        self.whatsapp_duration_s = duration_s.or(self.whatsapp_duration_s);
+    }
+
+    /// The finished CDR, but for what media tells.
+    pub fn close(&mut self, now: Moment, ending: Ending, told: Pair<Told>) -> Cdr {
+        if told.b == Told::Cancel {
+            self.attempt_came_to("cancelled".to_owned());
+        }
+        let since = |start: Instant, end: Instant| end.saturating_duration_since(start);
+        let answered = self.answered;
+        let parties = self.parties.clone();
+        Cdr {
+            call: self.call.clone(),
+            direction: parties.direction,
+            wacid: parties.wacid,
+            call_id_a: self.call_ids.a.clone(),
+            call_id_b: self.call_ids.b.clone(),
+            user: parties.user.expose().to_owned(),
+            user_id: parties.user_id,
+            user_country: parties.user_country,
+            number: parties.number.expose().to_owned(),
+            trunk: parties.trunk,
+            extension: parties.extension,
+            peer: self.attempts.last().map(|attempt| attempt.peer.clone()),
+            attempts: std::mem::take(&mut self.attempts),
+            started: self.started.wall,
+            ringing: self.ringing,
+            answered: answered.map(|answered| answered.wall),
+            ended: now.wall,
+            setup: answered.map(|answered| since(self.started.instant, answered.instant)),
+            talk: answered
+                .map(|answered| since(answered.instant, now.instant))
+                .unwrap_or_default(),
+            whatsapp_duration_s: self.whatsapp_duration_s,
+            first_audio: None,
+            codec_a: self.codecs.a,
+            codec_b: self.codecs.b,
+            encrypted_a: self.encrypted.a,
+            encrypted_b: self.encrypted.b,
+            ending,
+            told_a: told.a,
+            told_b: told.b,
+            quality: None,
+        }
+    }
+
+    pub fn call(&self) -> &CallRef {
+        &self.call
+    }
+
+    /// Masked when printed.
+    pub fn user(&self) -> &Party {
+        &self.parties.user
+    }
+
+    pub fn number(&self) -> &PhoneNumber {
+        &self.parties.number
+    }
+}

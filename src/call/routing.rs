@@ -1,0 +1,127 @@
+//! Where a call goes: by called number, payload of the button or link, the user's country, the hour.
+
+use std::time::SystemTime;
+
+use crate::config::{Config, Hours, Number, Route};
+use crate::party::PhoneNumber;
+
+/// What is asked of the routes.
+#[derive(Clone, Copy)]
+pub struct Inquiry<'a> {
+    pub number: &'a PhoneNumber,
+    pub payload: Option<&'a str>,
+    /// As WhatsApp wrote it.
+    pub country: Option<&'a str>,
+    pub wall: SystemTime,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Destination {
+    pub trunk: String,
+    /// The user part dialled on the PBX.
+    pub extension: String,
+}
+
+/// The first route whose conditions all hold, else the number's own trunk.
+pub fn route(config: &Config, inquiry: Inquiry<'_>) -> Option<Destination> {
+    let number = config.numbers.get(inquiry.number)?;
+    let (trunk, extension) = match config.routes.iter().find(|route| fits(route, inquiry)) {
+        Some(route) => (&route.trunk, route.extension.as_ref()),
+        None => (&number.trunk, None),
+    };
+    config.trunks.contains_key(trunk).then(|| Destination {
+        trunk: trunk.clone(),
+        extension: extension.cloned().unwrap_or_else(|| own_extension(number)),
+    })
+}
+
+fn own_extension(number: &Number) -> String {
+    number
+        .extension
+        .clone()
+        .unwrap_or_else(|| number.number.expose().to_owned())
+}
+
+fn fits(route: &Route, inquiry: Inquiry<'_>) -> bool {
+    let number = route
+        .number
+        .as_ref()
+        .is_none_or(|number| number == inquiry.number);
+    let payload = route.payload_prefix.as_deref().is_none_or(|prefix| {
+        inquiry
+            .payload
+            .is_some_and(|payload| payload.starts_with(prefix))
+    });
+    number && payload && country_fits(route, inquiry) && hour_fits(route, inquiry)
+}
+
+fn country_fits(route: &Route, inquiry: Inquiry<'_>) -> bool {
+    route.countries.is_empty()
+        || inquiry.country.is_some_and(|country| {
+            route
+                .countries
+                .iter()
+                .any(|wanted| wanted.eq_ignore_ascii_case(country))
+        })
+}
+
+fn hour_fits(route: &Route, inquiry: Inquiry<'_>) -> bool {
+    route
+        .hours
+        .as_ref()
+        .is_none_or(|hours| is_open(hours, inquiry.wall))
+}
+
+/// A time that no calendar holds is outside all hours.
+fn is_open(hours: &Hours, wall: SystemTime) -> bool {
+    let Ok(timestamp) = jiff::Timestamp::try_from(wall) else {
+        return false;
+    };
+    let local = timestamp.to_zoned(hours.zone.clone()).datetime();
+    hours
+        .windows
+        .iter()
+        .any(|(day, from, to)| holds(*day, *from, *to, local))
+}
+
+/// `to` of 24:00 is written as midnight; a window that runs past midnight is two windows.
+fn holds(
+    day: jiff::civil::Weekday,
+    from: jiff::civil::Time,
+    to: jiff::civil::Time,
+    local: jiff::civil::DateTime,
+) -> bool {
+    let before_end = to == jiff::civil::Time::midnight() || local.time() < to;
+    local.weekday() == day && from <= local.time() && before_end
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{Weekday, time};
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn at(text: &str) -> SystemTime {
+        text.parse::<jiff::Timestamp>().unwrap().into()
+    }
+
+    #[test]
+    fn hours_are_local_and_end_before_their_end() {
+        let hours = Hours {
+            zone: TimeZone::fixed(jiff::tz::offset(2)),
+            windows: vec![
+                (Weekday::Monday, time(9, 0, 0, 0), time(17, 30, 0, 0)),
+                (Weekday::Saturday, time(22, 0, 0, 0), time(0, 0, 0, 0)),
+            ],
+        };
+        // 2026-11-16 is a Monday; the zone is two hours ahead.
+        assert!(!is_open(&hours, at("2026-11-16T06:59:59Z")));
+        assert!(is_open(&hours, at("2026-11-16T07:00:00Z")));
+        assert!(is_open(&hours, at("2026-11-16T15:29:59Z")));
+        assert!(!is_open(&hours, at("2026-11-16T15:30:00Z")));
+        assert!(!is_open(&hours, at("2026-11-17T08:00:00Z")));
+        assert!(is_open(&hours, at("2026-11-21T21:59:59Z")));
+        assert!(!is_open(&hours, at("2026-11-21T22:00:00Z")));
+    }
+}

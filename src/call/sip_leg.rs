@@ -1,0 +1,555 @@
+//! A leg that speaks SIP: endpoint events become [`LegEvent`]s, [`LegCommand`]s become endpoint calls, and offers and
+//! answers are settled here (RFC 3264, RFC 6337), on this leg alone.
+//!
+//! A frozen leg (WhatsApp's, dossier 2.8) sends responses, ACK and BYE, nothing else.
+
+use std::time::Instant;
+
+use tracing::{debug, info, warn};
+
+use crate::call::ending::Ending;
+use crate::call::health;
+use crate::call::in_dialog;
+use crate::call::leg::{Digit, LegEnd, LegEvent, Parting};
+use crate::config::{DtmfHabit, SipHabits};
+use crate::sdp::{Agreement, Direction, Negotiation, Refusal};
+use crate::sip::endpoint::{
+    Body, CommandError, Departure, Endpoint, Event, Failure, InviteId, PendingId, Reply, RequestId,
+    SessionTimer,
+};
+use crate::sip::message::{Headers, Method, Name, Request, Response};
+use crate::sip::uri::Uri;
+
+pub const SDP: &str = "application/sdp";
+
+pub struct SipLeg {
+    invite: InviteId,
+    state: State,
+    habits: SipHabits,
+    contact: Uri,
+    negotiation: Negotiation,
+}
+
+enum State {
+    /// A: rings until our final response, whose description is kept.
+    Incoming(Kept),
+    /// A: our 200 is sent, its ACK awaited.
+    Unacknowledged(Kept),
+    /// B: our INVITE is out.
+    Outgoing,
+    Confirmed,
+    /// B: was hung up while calling; a 200 that crosses our CANCEL is ended.
+    Over,
+}
+
+/// What our 200 to the first INVITE says.
+enum Kept {
+    Answer(String),
+    /// The INVITE had no offer, so the 200 makes one.
+    Offer(String),
+}
+
+impl SipLeg {
+    /// A's INVITE, its offer answered. The answer is kept until `answer`.
+    pub fn incoming(
+        invite: InviteId,
+        request: &Request,
+        habits: SipHabits,
+        contact: Uri,
+        mut negotiation: Negotiation,
+    ) -> Result<(Self, Option<Agreement>), Refusal> {
+        let (kept, agreement) = if request.body.is_empty() {
+            (Kept::Offer(negotiation.offer(Direction::SendRecv)), None)
+        } else {
+            let (answer, agreement) = negotiation.answer(&request.body, Direction::SendRecv)?;
+            (Kept::Answer(answer), Some(agreement))
+        };
+        let leg = Self {
+            invite,
+            state: State::Incoming(kept),
+            habits,
+            contact,
+            negotiation,
+        };
+        Ok((leg, agreement))
+    }
+
+    /// Our INVITE, just sent with the negotiation's offer.
+    pub fn outgoing(
+        invite: InviteId,
+        habits: SipHabits,
+        contact: Uri,
+        negotiation: Negotiation,
+    ) -> Self {
+        Self {
+            invite,
+            state: State::Outgoing,
+            habits,
+            contact,
+            negotiation,
+        }
+    }
+
+    pub fn invite(&self) -> InviteId {
+        self.invite
+    }
+}
+
+/// Commands.
+impl SipLeg {
+    pub fn ring(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CommandError> {
+        let reply = Reply {
+            status: 180,
+            ..Reply::default()
+        };
+        endpoint.progress(now, self.invite, &self.contact, reply)
+    }
+
+    pub fn answer(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CommandError> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Incoming(kept) => {
+                let reply = Reply {
+                    status: 200,
+                    body: Some(sdp_body(kept.text())),
+                    ..Reply::default()
+                };
+                self.state = State::Unacknowledged(kept);
+                let timer = session_timer(&self.habits);
+                endpoint.answer(now, self.invite, &self.contact, reply, timer)
+            }
+            other @ (State::Unacknowledged(_)
+            | State::Outgoing
+            | State::Confirmed
+            | State::Over) => {
+                self.state = other;
+                Err(CommandError::WrongState("answered already"))
+            }
+        }
+    }
+
+    /// INFO with the digit, to peers that want it so.
+    pub fn send_digit(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        digit: Digit,
+    ) -> Result<(), CommandError> {
+        if self.habits.frozen {
+            return Err(CommandError::WrongState("frozen"));
+        }
+        let body = in_dialog::dtmf_relay(digit);
+        endpoint.request_in_dialog(
+            now,
+            self.invite,
+            Method::Info,
+            Headers::default(),
+            Some(body),
+        )?;
+        Ok(())
+    }
+
+    pub fn hang_up(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        ending: &Ending,
+    ) -> Result<(), CommandError> {
+        self.state = State::Over;
+        endpoint.hang_up(now, self.invite, rejection(ending), reason(ending))
+    }
+}
+
+/// Events.
+impl SipLeg {
+    pub fn handle_event(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        event: Event,
+    ) -> Vec<LegEvent> {
+        match event {
+            Event::Cancelled { .. } => self.over(LegEnd::Cancelled),
+            Event::NeverAcknowledged { .. } => self.over(LegEnd::NeverAcknowledged),
+            Event::Failed { failure, .. } => self.failed(failure),
+            Event::Ended { why, .. } => self.over(departed(why)),
+            Event::Acknowledged { body, .. } => self.acknowledged(now, endpoint, body),
+            Event::Progress { response, .. } => self.progressed(&response),
+            Event::Answered { response, .. } => self.answered(now, endpoint, &response),
+            Event::Reoffered {
+                pending, request, ..
+            } => self.reoffered(now, endpoint, pending, &request),
+            Event::ReofferAcknowledged { body, .. } => self.late_answer(body),
+            Event::InDialog {
+                pending, request, ..
+            } => self.asked(now, endpoint, pending, &request),
+            Event::RefreshDue { .. } => Vec::new(),
+            Event::Invited { .. } | Event::Requested { .. } | Event::Completed { .. } => Vec::new(),
+        }
+    }
+
+    fn over(&mut self, end: LegEnd) -> Vec<LegEvent> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => Vec::new(),
+            State::Incoming(_) | State::Unacknowledged(_) | State::Outgoing | State::Confirmed => {
+                vec![LegEvent::Ended(end)]
+            }
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) -> Vec<LegEvent> {
+        let mut events = Vec::new();
+        if let Failure::Rejected(response) = &failure {
+            events.extend(named(response));
+        }
+        events.extend(self.over(failure_end(failure)));
+        events
+    }
+
+    fn acknowledged(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        body: Option<Body>,
+    ) -> Vec<LegEvent> {
+        match std::mem::replace(&mut self.state, State::Confirmed) {
+            State::Unacknowledged(Kept::Answer(_)) => vec![LegEvent::Confirmed(None)],
+            State::Unacknowledged(Kept::Offer(_)) => {
+                let sdp = body.map(|body| body.bytes).unwrap_or_default();
+                match self.negotiation.handle_answer(&sdp) {
+                    Ok(agreement) => vec![LegEvent::Confirmed(Some(Box::new(agreement)))],
+                    Err(refusal) => self.disagree(now, endpoint, &refusal),
+                }
+            }
+            other @ (State::Incoming(_) | State::Outgoing | State::Confirmed | State::Over) => {
+                self.state = other;
+                Vec::new()
+            }
+        }
+    }
+
+    fn progressed(&mut self, response: &Response) -> Vec<LegEvent> {
+        match self.state {
+            State::Outgoing => {
+                let mut events: Vec<LegEvent> = named(response).collect();
+                if response.status == 180 || response.status == 183 || response.status == 182 {
+                    events.extend((response.status == 180).then_some(LegEvent::Ringing));
+                    events.extend(self.early(response));
+                }
+                events
+            }
+            State::Incoming(_) | State::Unacknowledged(_) | State::Confirmed | State::Over => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// A description in a provisional response that cannot be agreed to is no end: the final one decides.
+    fn early(&mut self, response: &Response) -> Option<LegEvent> {
+        if response.body.is_empty() {
+            return None;
+        }
+        match self.negotiation.handle_answer(&response.body) {
+            Ok(agreement) => Some(LegEvent::EarlyMedia(Box::new(agreement))),
+            Err(refusal) => {
+                debug!(%refusal, "early media not agreed to");
+                None
+            }
+        }
+    }
+
+    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1).
+    fn answered(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        response: &Response,
+    ) -> Vec<LegEvent> {
+        if let Err(error) = endpoint.acknowledge(now, self.invite, None) {
+            debug!(%error, "no ACK");
+        }
+        match self.state {
+            State::Outgoing => {}
+            State::Incoming(_) | State::Unacknowledged(_) | State::Confirmed | State::Over => {
+                self.hang_up_silently(now, endpoint);
+                return Vec::new();
+            }
+        }
+        let agreed = if response.body.is_empty() {
+            self.negotiation
+                .agreement()
+                .cloned()
+                .ok_or(Refusal::NoAudio)
+        } else {
+            self.negotiation.handle_answer(&response.body)
+        };
+        match agreed {
+            Ok(agreement) => {
+                self.state = State::Confirmed;
+                let answered = LegEvent::Answered(Box::new(agreement));
+                named(response).chain([answered]).collect()
+            }
+            Err(refusal) => self.disagree(now, endpoint, &refusal),
+        }
+    }
+
+    fn disagree(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        refusal: &Refusal,
+    ) -> Vec<LegEvent> {
+        self.hang_up_silently(now, endpoint);
+        self.over(LegEnd::Disagreed(refusal.to_string()))
+    }
+
+    fn hang_up_silently(&mut self, now: Instant, endpoint: &mut Endpoint) {
+        let busy_here = Reply {
+            status: 488,
+            ..Reply::default()
+        };
+        if let Err(error) = endpoint.hang_up(now, self.invite, busy_here, Headers::default()) {
+            debug!(%error, "nothing to hang up");
+        }
+    }
+
+    /// re-INVITE or UPDATE. Answered here and now; the other leg hears nothing of it.
+    fn reoffered(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        pending: PendingId,
+        request: &Request,
+    ) -> Vec<LegEvent> {
+        let (reply, event) = self.reoffer_reply(request);
+        if let Err(error) = endpoint.respond(now, pending, reply) {
+            debug!(%error, "re-offer not answered");
+        }
+        event.into_iter().collect()
+    }
+
+    fn reoffer_reply(&mut self, request: &Request) -> (Reply, Option<LegEvent>) {
+        let has_body = !request.body.is_empty();
+        match (&request.method, has_body) {
+            (_, true) if !is_sdp(request) => (in_dialog::unsupported_media(SDP), None),
+            (_, true) => match self.negotiation.answer(&request.body, Direction::SendRecv) {
+                Ok((answer, agreement)) => (
+                    ok(Some(sdp_body(&answer))),
+                    Some(LegEvent::Reagreed(Box::new(agreement))),
+                ),
+                Err(refusal) => {
+                    info!(%refusal, "re-offer refused");
+                    (not_acceptable(&refusal), None)
+                }
+            },
+            (Method::Invite, false) => {
+                let offer = self.negotiation.offer(Direction::SendRecv);
+                (ok(Some(sdp_body(&offer))), None)
+            }
+            (_, false) => (ok(None), None),
+        }
+    }
+
+    /// The answer to our offer, if the re-INVITE left it to us.
+    fn late_answer(&mut self, body: Option<Body>) -> Vec<LegEvent> {
+        let Some(body) = body else {
+            return Vec::new();
+        };
+        match self.negotiation.handle_answer(&body.bytes) {
+            Ok(agreement) => vec![LegEvent::Reagreed(Box::new(agreement))],
+            Err(refusal) => {
+                warn!(%refusal, "answer in ACK not agreed to; the session goes on as before");
+                Vec::new()
+            }
+        }
+    }
+
+    fn asked(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+        pending: PendingId,
+        request: &Request,
+    ) -> Vec<LegEvent> {
+        let (reply, digit) = in_dialog::reply(request);
+        if let Err(error) = endpoint.respond(now, pending, reply) {
+            debug!(%error, "request in dialog not answered");
+        }
+        digit.map(LegEvent::Digit).into_iter().collect()
+    }
+}
+
+/// Session refreshes (RFC 4028 §7.4): our description again, unchanged.
+impl SipLeg {
+    pub fn refresh(
+        &mut self,
+        now: Instant,
+        endpoint: &mut Endpoint,
+    ) -> Result<RequestId, CommandError> {
+        if self.habits.frozen {
+            return Err(CommandError::WrongState("frozen"));
+        }
+        let body = self.negotiation.current().map(sdp_body);
+        endpoint.modify(now, self.invite, body)
+    }
+
+    /// The peer's answer to a refresh may say something new.
+    pub fn refreshed(&mut self, outcome: Result<Box<Response>, Failure>) -> Vec<LegEvent> {
+        let response = match outcome {
+            Ok(response) if !response.body.is_empty() => response,
+            Ok(_) => return Vec::new(),
+            Err(failure) => {
+                info!(failure = %describe(&failure), "session refresh failed");
+                return Vec::new();
+            }
+        };
+        let before = self.negotiation.agreement().cloned();
+        match self.negotiation.handle_answer(&response.body) {
+            Ok(agreement) if Some(&agreement) != before.as_ref() => {
+                vec![LegEvent::Reagreed(Box::new(agreement))]
+            }
+            Ok(_) => Vec::new(),
+            Err(refusal) => {
+                warn!(%refusal, "answer to a session refresh not agreed to");
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn text(&self) -> &str {
+        match self {
+            Self::Answer(text) | Self::Offer(text) => text,
+        }
+    }
+}
+
+pub fn sdp_body(text: &str) -> Body {
+    Body {
+        content_type: SDP.to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    }
+}
+
+/// Never toward a frozen peer.
+pub fn session_timer(habits: &SipHabits) -> SessionTimer {
+    match habits.session_timer {
+        Some(timer) if !habits.frozen => SessionTimer::On {
+            ask: timer.ask,
+            expires: timer.expires,
+            min_se: timer.min_se,
+        },
+        Some(_) | None => SessionTimer::Off,
+    }
+}
+
+/// Whether digits go to this peer by INFO alone.
+pub fn takes_info_digits(habits: &SipHabits) -> bool {
+    match habits.dtmf {
+        DtmfHabit::Info => !habits.frozen,
+        DtmfHabit::Rtp => false,
+    }
+}
+
+/// The final response to a caller that has none yet.
+pub fn rejection(ending: &Ending) -> Reply {
+    let mut reply = match ending.status() {
+        503 => health::unavailable(ending.cause.row().words),
+        status => Reply {
+            status,
+            ..Reply::default()
+        },
+    };
+    reply.headers.push(Name::Reason, ending.reason());
+    if let (488, Some(detail)) = (reply.status, &ending.detail) {
+        let name = Name::Warning;
+        reply.headers.push(name, health::warning(detail));
+    }
+    reply
+}
+
+fn reason(ending: &Ending) -> Headers {
+    let mut headers = Headers::default();
+    headers.push(Name::Reason, ending.reason());
+    headers
+}
+
+/// 488 with the reason in a `Warning` (RFC 3261 §21.4.26).
+fn not_acceptable(refusal: &Refusal) -> Reply {
+    let mut headers = Headers::default();
+    let name = Name::Warning;
+    headers.push(name, health::warning(&refusal.to_string()));
+    Reply {
+        status: 488,
+        headers,
+        ..Reply::default()
+    }
+}
+
+fn ok(body: Option<Body>) -> Reply {
+    Reply {
+        status: 200,
+        body,
+        ..Reply::default()
+    }
+}
+
+fn is_sdp(request: &Request) -> bool {
+    request
+        .headers
+        .media_type()
+        .is_none_or(|content_type| content_type == SDP)
+}
+
+fn named(response: &Response) -> impl Iterator<Item = LegEvent> + use<> {
+    let call_id = response.headers.call_id().ok().map(str::to_owned);
+    call_id.map(LegEvent::Named).into_iter()
+}
+
+fn failure_end(failure: Failure) -> LegEnd {
+    match failure {
+        Failure::Rejected(response) => LegEnd::Rejected {
+            status: response.status,
+            q850: q850(&response.headers),
+            phrase: response.reason.clone(),
+        },
+        Failure::Timeout => LegEnd::Unreachable("timeout".to_owned()),
+        Failure::Transport(error) => LegEnd::Unreachable(error.to_string()),
+        Failure::Cancelled => LegEnd::Unreachable("cancelled".to_owned()),
+    }
+}
+
+fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::Rejected(response) => response.status.to_string(),
+        Failure::Timeout => "no response".to_owned(),
+        Failure::Transport(error) => error.to_string(),
+        Failure::Cancelled => "cancelled".to_owned(),
+    }
+}
+
+fn departed(why: Departure) -> LegEnd {
+    match why {
+        Departure::Bye(request) => LegEnd::HungUp(parting(&request)),
+        Departure::SessionExpired => LegEnd::SessionExpired,
+        Departure::DialogGone => LegEnd::DialogGone,
+    }
+}
+
+fn parting(bye: &Request) -> Parting {
+    let duration = bye.headers.get_loose("x-wa-meta-call-duration");
+    let words = bye.headers.reasons().find_map(|reason| reason.text);
+    Parting {
+        q850: q850(&bye.headers),
+        words: words.map(|words| words.chars().take(128).collect()),
+        duration_s: duration.and_then(|seconds| seconds.trim().parse().ok()),
+    }
+}
+
+/// The Q.850 cause of a `Reason` header (RFC 3326).
+fn q850(headers: &Headers) -> Option<u8> {
+    let cause = headers.q850_cause()?;
+    u8::try_from(cause)
+        .ok()
+        .filter(|cause| (1..128).contains(cause))
+}
