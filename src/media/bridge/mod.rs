@@ -1,0 +1,510 @@
+//! Two streams joined: what arrives from one side leaves, re-made, to the other.
+//!
+//! Each direction is re-originated: our own SSRC, sequence and timestamps, one of each for the whole call, whatever the
+//! far side does.
+//!
+//! ```text
+//!  datagram ─► ingress: source · SRTP · RTP · reorder ─► direction: decode · repair · encode ─► egress: slot · header · SRTP
+//! ```
+//!
+//! What a call needs is made by `Bridge::new` and `Command::Agree`; a packet allocates nothing.
+
+mod direction;
+mod egress;
+mod ingress;
+mod pcm;
+mod report;
+mod reporting;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::entropy::Entropy;
+use crate::media::event_in::Heard;
+use crate::media::outbox::Outbox;
+use crate::media::reorder::Ordered;
+use crate::media::rtcp::WallClock;
+use crate::media::rtp::Kind;
+use crate::sdp::{Agreement, Codec, OpusLimits, Ssrc};
+use crate::side::{Pair, Side};
+
+use direction::{Direction, Out, Outcome, Plan};
+use egress::{Due, Egress};
+use ingress::{Ingress, Payload, Standing};
+pub use report::{Rejected, Report, StreamReport};
+use reporting::Reporting;
+
+/// Which of a leg's two sockets. With rtcp-mux everything is on `Rtp`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Channel {
+    Rtp,
+    Rtcp,
+}
+
+/// What does not change during a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamSpec {
+    /// Ours, for everything we send on this side.
+    pub ssrc: Ssrc,
+    pub cname: String,
+    pub habits: Habits,
+}
+
+/// The profile's media switches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Habits {
+    /// Packets flow from us without a gap, from `Command::Start` to the end: silence while the other side gives nothing
+    /// (dossier 3.3: 20 s and 30 s rules). Also makes our packet the first one.
+    pub keep_fed: bool,
+    /// Send to where valid packets come from, once, instead of the address in the SDP (RFC 4961 symmetric peers behind NAT).
+    pub latch: bool,
+    /// Nothing valid received for so long: `Event::Starved`. Zero: never.
+    pub media_timeout: Duration,
+    /// Upper limit of the Opus bitrate, bit/s (WhatsApp: 20000), also when the peer allows more.
+    pub opus_bitrate: u32,
+    /// libopus complexity 0-10 for frames towards this side.
+    pub opus_complexity: u8,
+    /// In-band FEC in what we send.
+    pub opus_fec: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BridgeSpec {
+    pub streams: Pair<StreamSpec>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// A side's offer/answer is settled, or settled anew (hold, codec change, new address).
+    Agree {
+        side: Side,
+        agreement: Box<Agreement>,
+    },
+    /// Packets may leave to this side from now on.
+    Start { side: Side },
+    /// Play a digit toward this side (RFC 4733): `0-9*#A-D`.
+    Dtmf {
+        side: Side,
+        digit: u8,
+        duration: Duration,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The first valid packet from this side.
+    FirstMedia { side: Side },
+    /// `Habits::media_timeout` passed without a valid packet.
+    Starved { side: Side, silent_for: Duration },
+    /// A digit ended; it came from this side by RFC 4733. Already played to the other side if that side takes it.
+    Dtmf {
+        side: Side,
+        digit: u8,
+        duration: Duration,
+    },
+}
+
+/// One datagram to be sent now.
+#[derive(Debug)]
+pub struct Transmit<'a> {
+    pub side: Side,
+    pub channel: Channel,
+    pub to: SocketAddr,
+    pub bytes: &'a [u8],
+}
+
+/// Events that may wait for `poll_event`; further ones are dropped.
+const EVENTS: usize = 64;
+
+pub struct Bridge {
+    streams: Pair<Stream>,
+    /// By the side that it comes from.
+    directions: Pair<Direction>,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    entropy: Entropy,
+    /// Counts from the call's beginning, which RFC 3550 §4 leaves to the sender; only differences are used.
+    clock: WallClock,
+}
+
+/// One side.
+struct Stream {
+    habits: Habits,
+    ingress: Ingress,
+    egress: Egress,
+    reporting: Reporting,
+    /// Of the last agreement, for making codecs.
+    receive: Vec<Codec>,
+    limits: OpusLimits,
+}
+
+/// All that one direction touches.
+struct Lane<'a> {
+    from: Side,
+    ingress: &'a mut Ingress,
+    direction: &'a mut Direction,
+    out: Out<'a>,
+    events: &'a mut VecDeque<Event>,
+}
+
+impl Bridge {
+    pub fn new(now: Instant, spec: BridgeSpec, mut entropy: Entropy) -> Self {
+        let Pair { a, b } = spec.streams;
+        let streams = Pair {
+            a: Stream::new(Side::A, a, &mut entropy),
+            b: Stream::new(Side::B, b, &mut entropy),
+        };
+        Self {
+            streams,
+            directions: Pair::new(Direction::new(), Direction::new()),
+            outbox: Outbox::new(),
+            events: VecDeque::with_capacity(EVENTS),
+            entropy,
+            clock: WallClock {
+                at: now,
+                since_unix_epoch: Duration::ZERO,
+            },
+        }
+    }
+
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Agree { side, agreement } => self.agree(now, side, &agreement),
+            Command::Start { side } => self.start(now, side),
+            Command::Dtmf {
+                side,
+                digit,
+                duration,
+            } => self.streams[side].egress.play(now, digit, duration),
+        }
+        self.run_slots(now);
+    }
+
+    /// `datagram` is decrypted in place.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        side: Side,
+        channel: Channel,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) {
+        match (Kind::of(datagram), channel) {
+            (Kind::Rtp, Channel::Rtp) => self.handle_rtp(now, side, from, datagram),
+            (Kind::Rtcp, _) => self.handle_rtcp(now, side, channel, from, datagram),
+            (Kind::Rtp, Channel::Rtcp) | (Kind::Stun | Kind::Dtls | Kind::Unknown, _) => {
+                self.streams[side].ingress.rejected().not_rtp += 1;
+            }
+        }
+        self.run_slots(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for side in Side::BOTH {
+            self.lane(side).handle_timeout(now);
+            let stream = match side {
+                Side::A => &mut self.streams.a,
+                Side::B => &mut self.streams.b,
+            };
+            stream.reporting.handle_timeout(
+                now,
+                &self.clock,
+                &mut self.entropy,
+                &mut stream.ingress,
+                &mut stream.egress,
+                &mut self.outbox,
+            );
+        }
+        self.run_slots(now);
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.outbox.pop()
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        Side::BOTH
+            .into_iter()
+            .flat_map(|side| {
+                let stream = &self.streams[side];
+                [
+                    stream.ingress.deadline(),
+                    stream.egress.deadline(),
+                    stream.reporting.deadline(),
+                    self.directions[side].deadline(),
+                ]
+            })
+            .flatten()
+            .min()
+    }
+
+    pub fn report(&self, _now: Instant) -> Report {
+        Report {
+            sides: Pair::new(self.stream_report(Side::A), self.stream_report(Side::B)),
+        }
+    }
+
+    fn agree(&mut self, now: Instant, side: Side, agreement: &Agreement) {
+        let stream = &mut self.streams[side];
+        let started = stream.egress.started().is_some();
+        stream.ingress.agree(now, agreement, started);
+        stream.egress.agree(now, agreement);
+        stream.egress.set_target(now, stream.ingress.target());
+        stream.limits = agreement.opus;
+        stream.receive = agreement.receive.iter().map(|(_, codec)| *codec).collect();
+        if started {
+            stream.reporting.start(now, &mut self.entropy);
+        }
+        for from in Side::BOTH {
+            self.plan(from);
+        }
+    }
+
+    /// Makes the codecs of a direction once both sides are agreed.
+    fn plan(&mut self, from: Side) {
+        let to = &self.streams[!from];
+        let Some(codec) = to.egress.codec() else {
+            return;
+        };
+        let plan = Plan {
+            from: &self.streams[from].receive,
+            to: codec,
+            habits: &to.habits,
+            limits: &to.limits,
+        };
+        if let Err(error) = self.directions[from].plan(&plan) {
+            tracing::error!(%from, %error, "no sound in this direction");
+        }
+    }
+
+    fn start(&mut self, now: Instant, side: Side) {
+        let stream = &mut self.streams[side];
+        stream.egress.start(now);
+        stream.ingress.expect(now);
+        if stream.egress.codec().is_some() {
+            stream.reporting.start(now, &mut self.entropy);
+        }
+    }
+
+    fn handle_rtp(&mut self, now: Instant, side: Side, from: SocketAddr, datagram: &mut [u8]) {
+        let ingress = &mut self.streams[side].ingress;
+        let first = ingress.counts().first_heard.is_none();
+        let Some(packet) = ingress.accept_rtp(now, from, datagram) else {
+            return;
+        };
+        let target = ingress.target();
+        let standing = ingress.place(now, &packet);
+        let payload = ingress.payload(packet.header.payload_type);
+        self.streams[side].egress.set_target(now, target);
+        if first {
+            push(&mut self.events, Event::FirstMedia { side });
+        }
+        let packet = Ordered {
+            header: packet.header,
+            payload: packet.payload,
+            missing: 0,
+        };
+        let mut lane = self.lane(side);
+        match standing {
+            Standing::NotNow => {}
+            Standing::Next => lane.handle_packet(now, payload, &packet),
+            Standing::NewRun => {
+                lane.begin_run(now);
+                lane.handle_packet(now, payload, &packet);
+            }
+        }
+        lane.drain(now);
+    }
+
+    fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        side: Side,
+        channel: Channel,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) {
+        let stream = &mut self.streams[side];
+        let accepted = stream.ingress.accept_rtcp(now, channel, from, datagram);
+        let Some(packets) = accepted.and_then(|len| datagram.get(..len)) else {
+            return;
+        };
+        stream.reporting.handle_packets(
+            now,
+            &self.clock,
+            packets,
+            &mut stream.ingress,
+            &stream.egress,
+        );
+        if let Some(loss) = stream.reporting.remote().latest_loss() {
+            self.directions[!side].expect_loss(loss);
+        }
+    }
+
+    /// Slots that are due, of both sides.
+    fn run_slots(&mut self, now: Instant) {
+        for from in Side::BOTH {
+            self.lane(from).run_slots(now);
+        }
+    }
+
+    fn lane(&mut self, from: Side) -> Lane<'_> {
+        let Pair { a, b } = &mut self.streams;
+        let (source, sink) = match from {
+            Side::A => (a, b),
+            Side::B => (b, a),
+        };
+        Lane {
+            from,
+            ingress: &mut source.ingress,
+            direction: &mut self.directions[from],
+            out: Out {
+                egress: &mut sink.egress,
+                outbox: &mut self.outbox,
+            },
+            events: &mut self.events,
+        }
+    }
+
+    fn stream_report(&self, side: Side) -> StreamReport {
+        let stream = &self.streams[side];
+        let direction = &self.directions[side];
+        let (counts, totals) = (stream.ingress.counts(), stream.ingress.totals());
+        let (sender, remote) = (stream.egress.sender(), stream.reporting.remote());
+        let after_start = |at: Option<Instant>| {
+            let started = stream.egress.started()?;
+            Some(at?.saturating_duration_since(started))
+        };
+        let mut report = StreamReport {
+            packets_received: totals.received,
+            bytes_received: counts.octets,
+            packets_sent: sender.packets(),
+            bytes_sent: sender.octets(),
+            packets_lost: totals.lost,
+            packets_late: counts.late,
+            packets_duplicate: totals.duplicate,
+            packets_reordered: totals.reordered,
+            frames_recovered: direction.recovered(),
+            frames_concealed: direction.concealed(),
+            frames_filled: stream.egress.frames_filled(),
+            jitter_mean: totals.jitter_mean,
+            jitter_max: totals.jitter_max,
+            remote_loss_fraction: remote.loss(),
+            remote_jitter: remote.jitter(),
+            round_trip: remote.round_trip(),
+            mos_received: None,
+            mos_sent: None,
+            first_packet_after: after_start(counts.first_heard),
+            first_audio_after: after_start(stream.egress.first_sound()),
+            rejected: counts.rejected,
+            dtmf_received: counts.digits,
+            dtmf_sent: stream.egress.digits_sent(),
+        };
+        if let Some(codec) = stream.egress.codec() {
+            report.rate(codec, totals.expected, totals.burst_ratio);
+        }
+        report
+    }
+}
+
+impl Stream {
+    fn new(side: Side, spec: StreamSpec, entropy: &mut Entropy) -> Self {
+        Self {
+            ingress: Ingress::new(side, &spec.habits),
+            egress: Egress::new(side, &spec, entropy),
+            reporting: Reporting::new(spec.cname),
+            habits: spec.habits,
+            receive: Vec::new(),
+            limits: OpusLimits::default(),
+        }
+    }
+}
+
+impl Lane<'_> {
+    fn handle_packet(&mut self, now: Instant, payload: Payload, packet: &Ordered<'_>) {
+        let outcome = self
+            .direction
+            .handle_packet(now, payload, packet, &mut self.out);
+        self.conclude(now, outcome);
+    }
+
+    fn begin_run(&mut self, now: Instant) {
+        if let Some(heard) = self.direction.begin_run() {
+            self.relay(now, heard);
+        }
+    }
+
+    /// What waited behind a gap.
+    fn drain(&mut self, now: Instant) {
+        while let Some((payload, packet)) = self.ingress.next_in_order(now) {
+            let outcome = self
+                .direction
+                .handle_packet(now, payload, &packet, &mut self.out);
+            self.conclude(now, outcome);
+        }
+    }
+
+    fn conclude(&mut self, now: Instant, outcome: Outcome) {
+        match outcome {
+            Outcome::Used => {}
+            Outcome::Undecodable => self.ingress.rejected().undecodable += 1,
+            Outcome::UnknownPayloadType => self.ingress.rejected().unknown_payload_type += 1,
+            Outcome::Heard(heard) => {
+                for heard in heard.into_iter().flatten() {
+                    self.relay(now, heard);
+                }
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.drain(now);
+        if let Some(heard) = self.direction.handle_timeout(now) {
+            self.relay(now, heard);
+        }
+        if let Some(silent_for) = self.ingress.take_starvation(now) {
+            let side = self.from;
+            push(self.events, Event::Starved { side, silent_for });
+        }
+    }
+
+    fn run_slots(&mut self, now: Instant) {
+        while let Some(due) = self.out.egress.take_due(now, self.out.outbox) {
+            match due {
+                Due::Fill => self.direction.fill(now, &mut self.out),
+                Due::Done => {}
+            }
+        }
+    }
+
+    /// A digit crosses as an event if the other side takes events; the call room hears of it when it ends.
+    fn relay(&mut self, now: Instant, heard: Heard) {
+        match heard {
+            Heard::Began { digit } => self.out.egress.press(now, digit),
+            Heard::Ended { digit, duration } => {
+                self.ingress.count_digit();
+                self.out.egress.release(duration);
+                let side = self.from;
+                push(
+                    self.events,
+                    Event::Dtmf {
+                        side,
+                        digit,
+                        duration,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn push(events: &mut VecDeque<Event>, event: Event) {
+    if events.len() < EVENTS {
+        events.push_back(event);
+    }
+}

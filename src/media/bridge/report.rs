@@ -1,0 +1,89 @@
+//! What a call can say about its media: the figures of the CDR.
+
+use std::time::Duration;
+
+use crate::media::quality::Conditions;
+use crate::sdp::Codec;
+use crate::side::Pair;
+
+/// What a finished or running call can say about itself.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Report {
+    pub sides: Pair<StreamReport>,
+}
+
+/// One leg. "Received" is from the peer to us, "sent" from us to the peer.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct StreamReport {
+    pub packets_received: u64,
+    pub bytes_received: u64,
+    pub packets_sent: u64,
+    pub bytes_sent: u64,
+    /// Expected but never came (from sequence numbers).
+    pub packets_lost: u64,
+    pub packets_late: u64,
+    pub packets_duplicate: u64,
+    pub packets_reordered: u64,
+    /// Frames made up by FEC and by concealment for the other side.
+    pub frames_recovered: u64,
+    pub frames_concealed: u64,
+    /// Frames of silence sent to this side because the other side gave nothing.
+    pub frames_filled: u64,
+    /// Inter-arrival jitter (RFC 3550 §6.4.1), mean and maximum.
+    pub jitter_mean: Duration,
+    pub jitter_max: Duration,
+    /// From the peer's RTCP about what we sent.
+    pub remote_loss_fraction: Option<f32>,
+    pub remote_jitter: Option<Duration>,
+    pub round_trip: Option<Duration>,
+    /// E-model estimate of what this side's party was sent to hear is on the other side's row: this one is of what we
+    /// received here (ITU-T G.107, 1.0-4.5).
+    pub mos_received: Option<f32>,
+    /// Of what we sent, from the peer's RTCP.
+    pub mos_sent: Option<f32>,
+    /// From `Command::Start` of this side to the first valid packet from it.
+    pub first_packet_after: Option<Duration>,
+    /// From `Command::Start` of this side to the first packet to it that carried sound from the other side (not fill).
+    pub first_audio_after: Option<Duration>,
+    /// Rejected datagrams by cause.
+    pub rejected: Rejected,
+    pub dtmf_received: u32,
+    pub dtmf_sent: u32,
+}
+
+/// Capture, packet time and both jitter buffers: what a path takes beside the network (ITU-T G.114 annex A, about).
+const FIXED_DELAY: Duration = Duration::from_millis(100);
+
+impl StreamReport {
+    /// Estimates both ratings from the figures that are there.
+    pub(super) fn rate(&mut self, codec: Codec, expected: u64, burst_ratio: f32) {
+        let network = self.round_trip.unwrap_or_default() / 2;
+        let conditions = |loss, burst_ratio, jitter: Duration| Conditions {
+            codec,
+            loss,
+            burst_ratio,
+            delay: FIXED_DELAY + network + 2 * jitter,
+        };
+        if self.packets_received > 0 {
+            let missing = self.packets_lost.saturating_sub(self.frames_recovered);
+            let loss = missing as f32 / expected.max(1) as f32;
+            self.mos_received = Some(conditions(loss, burst_ratio, self.jitter_mean).mos());
+        }
+        let jitter = self.remote_jitter.unwrap_or_default();
+        self.mos_sent = self
+            .remote_loss_fraction
+            .map(|loss| conditions(loss, 1.0, jitter).mos());
+    }
+}
+
+/// Datagrams that changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rejected {
+    pub not_rtp: u64,
+    pub wrong_source: u64,
+    pub authentication: u64,
+    pub replayed: u64,
+    pub unknown_payload_type: u64,
+    pub undecodable: u64,
+    pub before_agreement: u64,
+}

@@ -1,0 +1,247 @@
+//! The reorder window in front of the decoder. Nothing waits while nothing is missing: a packet in order is used where
+//! it lies. Behind a gap up to two packets are kept for a short time; then the gap is given up.
+
+use std::time::{Duration, Instant};
+
+use crate::media::rtp::{Header, SequenceNumber};
+
+/// Two packets of 20 ms.
+pub const GAP_WAIT: Duration = Duration::from_millis(40);
+const WINDOW: usize = 2;
+/// One more than the window: the packet that overflows it is kept until the gap is given up.
+const SLOTS: usize = WINDOW + 1;
+/// Longest payload kept; a longer one cannot cross an Ethernet without fragments.
+const MAX_PAYLOAD: usize = 1_500;
+
+/// What is to be done with a packet that just came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// It is the next one: use it now, then `pop` what waited for it.
+    Now,
+    /// Kept: `pop` says when it is its turn.
+    Kept,
+    /// Its gap was given up already, or it is here already.
+    Late,
+}
+
+/// The next packet in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ordered<'a> {
+    pub header: Header,
+    pub payload: &'a [u8],
+    /// Packets given up immediately before it.
+    pub missing: u16,
+}
+
+pub struct Reorder {
+    next: Option<SequenceNumber>,
+    slots: [Slot; SLOTS],
+    /// Since when the first kept packet waits.
+    waiting_since: Option<Instant>,
+}
+
+struct Slot {
+    header: Option<Header>,
+    len: usize,
+    bytes: Box<[u8; MAX_PAYLOAD]>,
+}
+
+impl Reorder {
+    pub fn new() -> Self {
+        Self {
+            next: None,
+            slots: std::array::from_fn(|_| Slot::empty()),
+            waiting_since: None,
+        }
+    }
+
+    /// A new run begins: another SSRC, or a jump. What is kept of the old one is dropped.
+    pub fn reset(&mut self) {
+        self.next = None;
+        self.waiting_since = None;
+        for slot in &mut self.slots {
+            slot.header = None;
+        }
+    }
+
+    /// After `Place::Kept` and `Place::Now`, `pop` until it is empty before the next packet.
+    pub fn place(&mut self, now: Instant, header: &Header, payload: &[u8]) -> Place {
+        let next = *self.next.get_or_insert(header.sequence);
+        match header.sequence.ahead_of(next) {
+            0 => {
+                self.next = Some(next.next());
+                Place::Now
+            }
+            1.. if !self.has(header.sequence) && self.keep(header, payload) => {
+                self.waiting_since.get_or_insert(now);
+                Place::Kept
+            }
+            _ => Place::Late,
+        }
+    }
+
+    /// The next packet in order, or the first one behind a gap that is given up.
+    pub fn pop(&mut self, now: Instant) -> Option<Ordered<'_>> {
+        let next = self.next?;
+        let (index, ahead) = self.first_kept(next)?;
+        if ahead > 0 && !self.gives_up(now) {
+            return None;
+        }
+        let header = self.slots.get_mut(index)?.header.take()?;
+        self.next = Some(header.sequence.next());
+        self.waiting_since = (self.kept() > 0).then_some(now);
+        let slot = self.slots.get(index)?;
+        Some(Ordered {
+            header,
+            payload: slot.bytes.get(..slot.len)?,
+            missing: ahead,
+        })
+    }
+
+    /// When the gap is given up at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.waiting_since.map(|since| since + GAP_WAIT)
+    }
+
+    fn gives_up(&self, now: Instant) -> bool {
+        self.kept() > WINDOW || self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    fn has(&self, sequence: SequenceNumber) -> bool {
+        let mut kept = self.slots.iter().filter_map(|slot| slot.header);
+        kept.any(|header| header.sequence == sequence)
+    }
+
+    fn kept(&self) -> usize {
+        self.slots.iter().filter(|s| s.header.is_some()).count()
+    }
+
+    /// Index of the kept packet with the lowest number, and how far that is ahead of `next`.
+    fn first_kept(&self, next: SequenceNumber) -> Option<(usize, u16)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| {
+                let ahead = slot.header?.sequence.ahead_of(next);
+                Some((index, u16::try_from(ahead).unwrap_or(0)))
+            })
+            .min_by_key(|(_, ahead)| *ahead)
+    }
+
+    fn keep(&mut self, header: &Header, payload: &[u8]) -> bool {
+        let Some(slot) = self.slots.iter_mut().find(|s| s.header.is_none()) else {
+            return false;
+        };
+        let Some(room) = slot.bytes.get_mut(..payload.len()) else {
+            return false;
+        };
+        room.copy_from_slice(payload);
+        slot.len = payload.len();
+        slot.header = Some(*header);
+        true
+    }
+}
+
+impl Slot {
+    fn empty() -> Self {
+        Self {
+            header: None,
+            len: 0,
+            bytes: Box::new([0; MAX_PAYLOAD]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::rtp::RtpTime;
+    use crate::sdp::{PayloadType, Ssrc};
+    use proptest::prelude::*;
+
+    fn header(sequence: u16) -> Header {
+        Header {
+            marker: false,
+            payload_type: PayloadType(0),
+            sequence: SequenceNumber(sequence),
+            timestamp: RtpTime(0),
+            ssrc: Ssrc(1),
+        }
+    }
+
+    /// What comes out as (sequence, missing before it) when `sequences` come in every 20 ms.
+    fn run(sequences: &[u16]) -> Vec<(u16, u16)> {
+        let start = Instant::now();
+        let mut reorder = Reorder::new();
+        let mut out = Vec::new();
+        for (n, sequence) in sequences.iter().enumerate() {
+            let now = start + Duration::from_millis(20) * n as u32;
+            if reorder.place(now, &header(*sequence), b"x") == Place::Now {
+                out.push((*sequence, 0));
+            }
+            while let Some(ordered) = reorder.pop(now) {
+                out.push((ordered.header.sequence.0, ordered.missing));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn in_order_is_used_at_once() {
+        assert_eq!(run(&[65535, 0, 1]), [(65535, 0), (0, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn displaced_by_one_is_put_right() {
+        assert_eq!(run(&[1, 3, 2, 4]), [(1, 0), (2, 0), (3, 0), (4, 0)]);
+    }
+
+    #[test]
+    fn gap_is_given_up_after_the_wait_and_the_straggler_is_late() {
+        let out = run(&[1, 3, 4, 5, 2, 6]);
+        assert_eq!(out, [(1, 0), (3, 1), (4, 0), (5, 0), (6, 0)]);
+    }
+
+    #[test]
+    fn deadline_gives_up_without_a_further_packet() {
+        let now = Instant::now();
+        let mut reorder = Reorder::new();
+        reorder.place(now, &header(1), b"x");
+        assert_eq!(reorder.deadline(), None);
+        assert_eq!(reorder.place(now, &header(4), b"y"), Place::Kept);
+        assert!(reorder.pop(now).is_none());
+        let deadline = reorder.deadline().unwrap();
+        assert_eq!(deadline, now + GAP_WAIT);
+        let ordered = reorder.pop(deadline).unwrap();
+        assert_eq!((ordered.missing, ordered.payload), (2, b"y".as_slice()));
+        assert_eq!(reorder.deadline(), None);
+    }
+
+    #[test]
+    fn reset_begins_anew() {
+        let now = Instant::now();
+        let mut reorder = Reorder::new();
+        reorder.place(now, &header(1), b"x");
+        reorder.place(now, &header(3), b"x");
+        reorder.reset();
+        assert_eq!(reorder.place(now, &header(9000), b"x"), Place::Now);
+        assert!(reorder.pop(now).is_none());
+    }
+
+    proptest! {
+        /// Whatever comes in, numbers come out in rising order, each with the right count of missing ones.
+        #[test]
+        fn out_in_order(steps in prop::collection::vec(0u16..6, 1..200)) {
+            let sequences: Vec<u16> = steps
+                .iter()
+                .enumerate()
+                .map(|(n, step)| 65_500u16.wrapping_add(n as u16).wrapping_add(*step))
+                .collect();
+            let out = run(&sequences);
+            for pair in out.windows(2) {
+                let expected = pair[0].0.wrapping_add(1).wrapping_add(pair[1].1);
+                prop_assert_eq!(pair[1].0, expected);
+            }
+        }
+    }
+}
