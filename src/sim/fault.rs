@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// others as if nothing had happened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, clap::ValueEnum)]
 pub enum Fault {
-    /// WhatsApp: the ACK is never sent.
+    /// WhatsApp: the ACK is never sent (the business gives up after 32 seconds).
     LostAck,
     /// WhatsApp: the ACK is sent two seconds after the answer.
     LateAck,
@@ -60,8 +60,7 @@ impl Fault {
     /// Whether what the far side hears is damaged beyond what a call may bear.
     pub fn breaks_audio(self) -> bool {
         match self {
-            Self::LostAck
-            | Self::WrongDigest
+            Self::WrongDigest
             | Self::WrongKey
             | Self::Silent
             | Self::Mute
@@ -71,7 +70,8 @@ impl Fault {
             | Self::Clipped
             | Self::HeavyLoss
             | Self::Stall => true,
-            Self::LateAck
+            Self::LostAck
+            | Self::LateAck
             | Self::DoubleContentLength
             | Self::SlowTls
             | Self::CancelCrossing

@@ -18,6 +18,9 @@
 
 pub mod fault;
 pub mod media;
+pub mod meta;
+pub mod pbx;
+pub mod report;
 pub mod score;
 pub mod sdp;
 pub mod sip;

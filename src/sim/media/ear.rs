@@ -64,6 +64,41 @@ impl Heard {
     pub fn digits(&self) -> String {
         self.digits.iter().map(|(digit, _)| digit).collect()
     }
+
+    /// Puts what was heard `before`, at another port, in front.
+    pub fn follow(&mut self, before: Self) {
+        if before.packets == 0 {
+            return;
+        }
+        let after = std::mem::replace(self, before);
+        if self.audio.rate == 0 {
+            self.audio = after.audio;
+        } else {
+            let audio = resample(&after.audio.samples, after.audio.rate, self.audio.rate);
+            self.audio.samples.extend(audio);
+        }
+        self.packets += after.packets;
+        self.payload_octets += after.payload_octets;
+        self.lost += after.lost;
+        self.late += after.late;
+        self.sequence_jumps += after.sequence_jumps;
+        self.irregular_steps += after.irregular_steps;
+        self.packet_times.extend(after.packet_times);
+        self.ssrcs.extend(after.ssrcs);
+        self.codecs.extend(after.codecs);
+        self.unknown_payload_types += after.unknown_payload_types;
+        self.undecodable += after.undecodable;
+        self.unauthentic += after.unauthentic;
+        self.wrong_source += after.wrong_source;
+        self.early += after.early;
+        self.rtcp += after.rtcp;
+        self.rtcp_of_strangers += after.rtcp_of_strangers;
+        self.worst_reported_loss = self.worst_reported_loss.max(after.worst_reported_loss);
+        self.first_sound = self.first_sound.or(after.first_sound);
+        self.last = after.last;
+        self.longest_gap = self.longest_gap.max(after.longest_gap);
+        self.digits.extend(after.digits);
+    }
 }
 
 /// What may arrive.

@@ -1,0 +1,201 @@
+//! One call's task: dial, talk, end, look back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::entropy::Entropy;
+use crate::sim::fault::Fault;
+use crate::sim::media::mouth::Style;
+use crate::sim::media::session::Party;
+use crate::sim::media::{Heard, Session};
+use crate::sim::meta::checks;
+use crate::sim::meta::endpoint::Endpoint;
+use crate::sim::meta::offer::{self, Sent};
+use crate::sim::meta::plan::Plan;
+use crate::sim::meta::requests::{self, Names};
+use crate::sim::report::{Outcome, Report};
+use crate::sim::sip::dialog::respond;
+use crate::sim::sip::{Dialog, Incoming, Message, Wire};
+
+/// FAQ: no packet for so long after the answer, and in the middle of a call.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(30));
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+pub(super) struct Call {
+    pub endpoint: Arc<Endpoint>,
+    pub plan: Plan,
+    pub names: Names,
+    pub dialog: Dialog,
+    pub messages: mpsc::Receiver<Incoming>,
+    pub session: Session,
+    pub offer: Sent,
+    pub entropy: Entropy,
+    pub report: Report,
+    pub started: Instant,
+    pub answered: Option<Instant>,
+    /// Branch of the INVITE that is under way.
+    pub branch: String,
+}
+
+/// From the first connection to the report.
+pub async fn place(endpoint: &Arc<Endpoint>, plan: Plan) -> Report {
+    let mut entropy = endpoint.entropy();
+    let names = Names::new(plan.shape.padded_call_id, &mut entropy);
+    let messages = endpoint.hub.join(&names.call_id);
+    let call_id = names.call_id.clone();
+    let report = match Call::open(endpoint, plan, names, messages, entropy).await {
+        Ok(call) => call.run().await,
+        Err(report) => *report,
+    };
+    endpoint.hub.leave(&call_id);
+    report
+}
+
+impl Call {
+    async fn open(
+        endpoint: &Arc<Endpoint>,
+        plan: Plan,
+        names: Names,
+        messages: mpsc::Receiver<Incoming>,
+        mut entropy: Entropy,
+    ) -> Result<Self, Box<Report>> {
+        let started = Instant::now();
+        let unreachable = |what: &str, error: std::io::Error| {
+            let mut report = Report {
+                call_id: names.call_id.clone(),
+                outcome: Outcome::Unreachable(error.to_string()),
+                ..Report::default()
+            };
+            report.verdict.violation(what, error.to_string());
+            Box::new(report)
+        };
+        let ssrc = entropy.u32();
+        let party = party(&plan, ssrc);
+        let ip = endpoint.settings.media;
+        let session = Session::open(ip, party, entropy.fork()).await;
+        let session = session.map_err(|error| unreachable("media ports", error))?;
+        let media = (ip, session.rtp_port).into();
+        let offer = offer::write(&plan.offer, media, ssrc, &mut entropy);
+        let wire = endpoint.connect(&plan).await;
+        let wire = wire.map_err(|error| unreachable("TLS connection", error))?;
+        let dialog = dialog(&plan, &names, &endpoint.settings.host, wire, &mut entropy);
+        Ok(Self {
+            report: Report {
+                call_id: names.call_id.clone(),
+                ..Report::default()
+            },
+            endpoint: endpoint.clone(),
+            plan,
+            names,
+            dialog,
+            messages,
+            session,
+            offer,
+            entropy,
+            started,
+            answered: None,
+            branch: String::new(),
+        })
+    }
+
+    async fn run(mut self) -> Report {
+        self.report.outcome = self.dial().await;
+        if matches!(self.report.outcome, Outcome::Answered { .. }) {
+            self.talk().await;
+        }
+        // Requests that must not come may still be on their way.
+        let strays = tokio::time::sleep(Duration::from_millis(200));
+        tokio::pin!(strays);
+        loop {
+            tokio::select! {
+                () = &mut strays => break,
+                Some(incoming) = self.messages.recv() => self.refuse_stray(&incoming).await,
+            }
+        }
+        let heard = self.session.stop().await;
+        finish(self.report, heard, self.answered, &self.plan)
+    }
+
+    async fn refuse_stray(&mut self, incoming: &Incoming) {
+        let request = &incoming.message;
+        if !matches!(request.method(), "" | "ACK") {
+            let answer = self.respond(request, 404, "Not Found");
+            incoming.wire.send(&answer).await;
+        }
+    }
+
+    /// A response with the headers that WhatsApp's finals carry.
+    pub fn respond(&self, request: &Message, status: u16, reason: &str) -> Message {
+        let mut response = respond(request, status, reason, &self.names.from_tag)
+            .with("Allow", requests::ALLOW)
+            .with("X-FB-External-Domain", "wa.meta.vc");
+        if status >= 300 {
+            let warning = format!("399 wa.meta.vc \"{reason}\"");
+            response = response.with("Warning", warning);
+        }
+        response
+    }
+
+    pub fn has(&self, fault: Fault) -> bool {
+        self.plan.faults.contains(&fault)
+    }
+
+    /// Sends a request, with Content-Length twice when that is the fault.
+    pub async fn send(&self, wire: &Wire, request: &Message) {
+        if !self.has(Fault::DoubleContentLength) {
+            return wire.send(request).await;
+        }
+        let length = request.body.len().to_string();
+        wire.send(&request.clone().with("Content-Length", length))
+            .await;
+    }
+}
+
+fn party(plan: &Plan, ssrc: u32) -> Party {
+    Party {
+        style: Style {
+            says: plan.media.says,
+            dtx: plan.media.dtx,
+            ptime: Duration::from_millis(20),
+            ssrc,
+            faults: plan.faults.clone(),
+        },
+        cname: offer::CNAME.into(),
+        waits: true,
+        latches: plan.media.latch,
+        report_interval: REPORT_INTERVAL,
+        patience: Some(PATIENCE),
+        rtcp_is_life: plan.media.rtcp_is_life,
+    }
+}
+
+fn dialog(plan: &Plan, names: &Names, host: &str, wire: Wire, entropy: &mut Entropy) -> Dialog {
+    Dialog {
+        call_id: names.call_id.clone(),
+        local: requests::from(plan, names),
+        remote: requests::to(plan, host),
+        cseq: 1_000 + entropy.below(99_000),
+        route: Vec::new(),
+        target: requests::request_uri(plan, host),
+        wire,
+    }
+}
+
+/// What only the whole call shows.
+fn finish(mut report: Report, heard: Heard, answered: Option<Instant>, plan: &Plan) -> Report {
+    checks::outcome(&mut report, plan);
+    if let Some(answered) = answered {
+        report.first_packet = heard.first.map(|at| at.saturating_duration_since(answered));
+        report.first_sound = heard
+            .first_sound
+            .map(|at| at.saturating_duration_since(answered));
+        checks::media(&heard, answered, &plan.faults, &mut report);
+    }
+    report.heard = heard;
+    if let (Some(voice), Some(_)) = (plan.media.hears, answered) {
+        report.listen_for(voice);
+    }
+    report
+}
