@@ -17,6 +17,10 @@ use super::position::{Position, RTCP_CLEAR, RtcpWord, part, put};
 use crate::sdp::Suite;
 
 /// A key schedule; the crate zeroes it when it is dropped.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "keys lie in place: they are read for each packet"
+)]
 pub(super) enum Aes {
     Of128(Aes128Enc),
     Of256(Aes256Enc),

@@ -7,6 +7,11 @@ use super::gcm::Gcm;
 use super::position::{Position, RtcpWord};
 use crate::sdp::Suite;
 
+/// The common suites lie in place; the others can bear the room.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "keys lie in place: they are read for each packet"
+)]
 pub(super) enum Transform {
     CounterMode(CounterMode),
     Gcm(Gcm),
