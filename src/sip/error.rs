@@ -9,7 +9,7 @@ pub struct ParseError {
     pub what: &'static str,
     /// What the answer says: 400, or 505, or 513.
     pub status: u16,
-    /// A request whose Via, From, To, Call-ID and CSeq could be read, so that it can be answered.
+    /// A request with Via, From, To, Call-ID and CSeq, readable or not: with these copied as they came it can be answered.
     pub answerable: Option<Box<Request>>,
 }
 

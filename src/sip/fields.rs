@@ -48,9 +48,7 @@ impl Headers {
 
     /// Gives the To header a tag, if it has none.
     pub fn add_to_tag(&mut self, tag: &str) {
-        let tagged = NameAddr::parse(self.get(&Name::To).unwrap_or_default())
-            .is_some_and(|to| to.params.has("tag"));
-        if let Some(value) = self.first_mut(&Name::To).filter(|_| !tagged) {
+        if let Some(value) = self.first_mut(&Name::To).filter(|value| !has_tag(value)) {
             value.push_str(&format!(";tag={tag}"));
         }
     }
@@ -220,6 +218,11 @@ impl Headers {
             None => Ok(None),
         }
     }
+}
+
+/// Of a value that cannot be read: whether it looks like having one.
+fn has_tag(value: &str) -> bool {
+    NameAddr::parse(value).map_or(value.contains(";tag="), |address| address.params.has("tag"))
 }
 
 /// The first element of a comma list and the rest behind its comma.

@@ -55,21 +55,40 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Message, ParseError> {
 }
 
 fn finish_request(request: Request, mut fault: Fault) -> Result<Message, ParseError> {
-    let answerable = fault.check(mandatory(&request.headers)).is_some();
+    fault.check(mandatory(&request.headers));
     fault.check(request.headers.max_forwards());
-    if request
-        .headers
-        .cseq()
-        .is_ok_and(|cseq| cseq.method != request.method)
-    {
-        fault.check::<()>(Err(ParseError::new("the CSeq method is not the request's")));
-    }
+    fault.check(target_without_headers(&request.uri));
+    fault.check(same_method(&request));
     match fault.0 {
         Some(error) => Err(ParseError {
-            answerable: answerable.then(|| Box::new(request)),
+            answerable: is_answerable(&request).then(|| Box::new(request)),
             ..error
         }),
         None => Ok(Message::Request(request)),
+    }
+}
+
+/// A response needs these lines and copies them as they came. There is no response to ACK.
+fn is_answerable(request: &Request) -> bool {
+    let copied = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+    let present = |name: &Name| request.headers.get(name).is_some();
+    request.method != Method::Ack && copied.iter().all(present)
+}
+
+/// RFC 3261 §19.1.1: no headers in a request URI.
+fn target_without_headers(uri: &Uri) -> Result<(), ParseError> {
+    match uri.headers {
+        Some(_) => Err(ParseError::new("headers in the request URI")),
+        None => Ok(()),
+    }
+}
+
+fn same_method(request: &Request) -> Result<(), ParseError> {
+    match request.headers.cseq() {
+        Ok(cseq) if cseq.method != request.method => {
+            Err(ParseError::new("the CSeq method is not the request's"))
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -412,12 +431,14 @@ mod tests {
         assert_eq!((version.status, version.answerable.is_some()), (505, true));
         let method = error(&INVITE.replace("31159 INVITE", "31159 BYE"));
         assert!(method.answerable.is_some());
+        let unreadable_to = error(&INVITE.replace("<sip:+170", "<"));
+        assert!(unreadable_to.answerable.is_some());
         for (from, to) in [
             ("Via:", "Vib:"),
             ("f:", "g:"),
             ("Call-ID:", "Call:"),
-            ("31159", "x"),
-            ("<sip:+170", "<"),
+            ("CSeq:", "Seq:"),
+            ("INVITE sip", "ACK sip"),
         ] {
             let error = error(&INVITE.replace(from, to));
             assert_eq!(error.answerable, None, "{from}");
