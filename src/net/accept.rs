@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, debug, info, info_span, warn};
 
-use super::limits::{Admission, Counters, Permit, count};
+use super::limits::{Admission, Counters, Permit, Throttle, count};
 use super::notice::{FlowHandle, Notice, Notices};
 use super::stream::{self, Opener, Stream};
 use super::{Capacity, Patience};
@@ -20,6 +20,8 @@ use crate::sip::flow::{ListenerId, Source, Transport};
 const BACKLOG: u32 = 1024;
 /// After EMFILE and its like: connections wait in the backlog meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Between two log lines about connections that strangers opened.
+pub(super) const TALK: Duration = Duration::from_secs(1);
 /// A peer that vanished without a word is noticed so long after something was sent to it.
 const UNACKNOWLEDGED_MS: u32 = 30_000;
 
@@ -34,6 +36,7 @@ pub(super) struct Acceptor {
     pub(super) notices: Notices,
     pub(super) admission: Admission,
     pub(super) counters: Arc<Counters>,
+    pub(super) talk: Arc<Throttle>,
     pub(super) patience: Patience,
     pub(super) capacity: Capacity,
 }
@@ -61,7 +64,9 @@ impl Acceptor {
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
                     count(&self.counters.accept_errors);
-                    warn!(listener = %self.name, %error, "cannot accept connections");
+                    if let Some(left_out) = self.talk.speak(Instant::now()) {
+                        warn!(listener = %self.name, %error, left_out, "cannot accept connections");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -118,12 +123,15 @@ impl Acceptor {
         let Some(tls) = &self.tls else {
             return Some((Stream::Plain(stream), Transport::Tcp));
         };
-        match timeout(self.patience.handshake, tls.accept(stream)).await {
+        let problem = match timeout(self.patience.handshake, tls.accept(stream)).await {
             Ok(Ok(stream)) => return Some((Stream::Tls(Box::new(stream.into())), Transport::Tls)),
-            Ok(Err(error)) => info!(%error, "TLS handshake failed"),
-            Err(_) => info!("TLS handshake not finished in time"),
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "not finished in time".to_owned(),
+        };
         count(&self.counters.handshakes_failed);
+        if let Some(left_out) = self.talk.speak(Instant::now()) {
+            info!(problem, left_out, "TLS handshake failed");
+        }
         None
     }
 }

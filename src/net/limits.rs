@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Lets connections in. Cloning shares the count.
 #[derive(Clone)]
@@ -103,6 +104,38 @@ pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Keeps what strangers cause from filling the log: a line now and then, with how many were left out.
+pub(super) struct Throttle {
+    interval: Duration,
+    state: Mutex<Quiet>,
+}
+
+#[derive(Default)]
+struct Quiet {
+    until: Option<Instant>,
+    left_out: u64,
+}
+
+impl Throttle {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether to speak now; if so, how many lines were left out since the last one.
+    pub(super) fn speak(&self, now: Instant) -> Option<u64> {
+        let mut quiet = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if quiet.until.is_some_and(|until| now < until) {
+            quiet.left_out += 1;
+            return None;
+        }
+        quiet.until = Some(now + self.interval);
+        Some(std::mem::take(&mut quiet.left_out))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +182,17 @@ mod tests {
             drop(admission.admit(IpAddr::from([192, 0, 2, last])).unwrap());
         }
         assert!(admission.open.lock().unwrap().by_origin.is_empty());
+    }
+
+    #[test]
+    fn a_storm_is_a_line_and_a_number() {
+        let throttle = Throttle::new(Duration::from_secs(1));
+        let begin = Instant::now();
+        assert_eq!(throttle.speak(begin), Some(0));
+        for millisecond in 0..1000 {
+            let now = begin + Duration::from_millis(millisecond);
+            assert_eq!(throttle.speak(now), None);
+        }
+        assert_eq!(throttle.speak(begin + Duration::from_secs(1)), Some(1000));
     }
 }

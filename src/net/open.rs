@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::accept::{self, Acceptor};
 use super::connect::Origin;
-use super::limits::{Admission, Counters};
+use super::limits::{Admission, Counters, Throttle};
 use super::notice::Notices;
 use super::tls::TlsListener;
 use super::udp::UdpSender;
@@ -161,6 +161,7 @@ impl Common {
             notices: self.notices.clone(),
             admission: self.admission.clone(),
             counters: self.counters.clone(),
+            talk: Throttle::new(accept::TALK).into(),
             patience: self.patience,
             capacity: self.capacity,
         }

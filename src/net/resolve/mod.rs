@@ -1,5 +1,7 @@
 //! From a hop to addresses: RFC 3263 §4.2 with the transport given. A port stands for "no SRV".
 
+mod srv;
+
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,8 +11,10 @@ use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{Hosts, TokioResolver};
+use hickory_resolver::{Hosts, ResolverBuilder, TokioResolver};
 use tracing::warn;
+
+use srv::Service;
 
 use crate::entropy::Entropy;
 use crate::sip::flow::{Host, NextHop, Transport, TransportError};
@@ -40,15 +44,6 @@ struct System {
 pub(super) struct Found {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) until: Instant,
-}
-
-/// An SRV record (RFC 2782).
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Service {
-    priority: u16,
-    weight: u16,
-    port: u16,
-    target: String,
 }
 
 impl Resolver {
@@ -106,7 +101,7 @@ impl Resolver {
             })
             .collect();
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
-        let ordered = in_order(services, &mut entropy);
+        let ordered = srv::in_order(services, &mut entropy);
         (!ordered.is_empty()).then(|| (ordered, lookup.valid_until()))
     }
 
@@ -154,7 +149,10 @@ impl System {
             let config = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         });
-        let mut builder = builder;
+        Self::build(builder)
+    }
+
+    fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Self {
         let options = builder.options_mut();
         options.timeout = QUERY_TIMEOUT;
         options.attempts = 1;
@@ -194,113 +192,5 @@ fn found(
     Ok(Found { addresses, until })
 }
 
-/// RFC 2782: lower priorities first; among equals a weighted draw, weight 0 last in chance but not impossible.
-fn in_order(mut services: Vec<Service>, entropy: &mut Entropy) -> Vec<Service> {
-    services.sort_by_key(|service| (service.priority, service.weight));
-    let mut ordered = Vec::with_capacity(services.len());
-    while let Some(first) = services.first() {
-        let priority = first.priority;
-        let equals = services
-            .iter()
-            .take_while(|service| service.priority == priority)
-            .count();
-        let weights: Vec<u32> = services
-            .iter()
-            .take(equals)
-            .map(|service| service.weight.into())
-            .collect();
-        ordered.push(services.remove(draw(&weights, entropy)));
-    }
-    ordered
-}
-
-/// An index, each with the chance of its weight.
-fn draw(weights: &[u32], entropy: &mut Entropy) -> usize {
-    let total: u32 = weights.iter().sum();
-    let mut left = entropy.below(total.saturating_add(1));
-    for (index, weight) in weights.iter().enumerate() {
-        if left <= *weight {
-            return index;
-        }
-        left -= weight;
-    }
-    0
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn service(priority: u16, weight: u16, target: &str) -> Service {
-        Service {
-            priority,
-            weight,
-            port: 5061,
-            target: target.to_owned(),
-        }
-    }
-
-    fn firsts(services: &[Service], rounds: u32) -> std::collections::BTreeMap<String, u32> {
-        let mut entropy = Entropy::from_seed([7; 32]);
-        let mut counts = std::collections::BTreeMap::new();
-        for _ in 0..rounds {
-            let ordered = in_order(services.to_vec(), &mut entropy);
-            assert_eq!(ordered.len(), services.len());
-            *counts.entry(ordered[0].target.clone()).or_default() += 1;
-        }
-        counts
-    }
-
-    #[test]
-    fn lower_priority_always_comes_first() {
-        let services = [
-            service(20, 100, "b"),
-            service(10, 0, "a"),
-            service(30, 0, "c"),
-        ];
-        assert_eq!(firsts(&services, 50), [("a".to_owned(), 50)].into());
-    }
-
-    #[test]
-    fn equals_are_drawn_by_weight() {
-        let services = [service(10, 75, "often"), service(10, 25, "seldom")];
-        let counts = firsts(&services, 4000);
-        let often = counts["often"];
-        assert!((2800..=3200).contains(&often), "{counts:?}");
-    }
-
-    #[test]
-    fn a_hop_with_an_address_needs_no_dns() {
-        let hop = NextHop {
-            listener: crate::sip::flow::ListenerId(0),
-            transport: Transport::Tls,
-            host: Host::Address("2001:db8::1".parse().unwrap()),
-            port: None,
-        };
-        let resolver = Resolver {
-            system: ArcSwap::from_pointee(System {
-                dns: None,
-                hosts: Hosts::default(),
-            }),
-            entropy: Mutex::new(Entropy::from_seed([0; 32])),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let found = runtime.block_on(resolver.resolve(&hop)).unwrap();
-        assert_eq!(found.addresses, ["[2001:db8::1]:5061".parse().unwrap()]);
-    }
-
-    #[tokio::test]
-    async fn the_hosts_file_answers_for_localhost() {
-        let hop = NextHop {
-            listener: crate::sip::flow::ListenerId(0),
-            transport: Transport::Udp,
-            host: Host::Name("localhost".to_owned()),
-            port: None,
-        };
-        let resolver = Resolver::new(Entropy::from_seed([0; 32]));
-        let found = resolver.resolve(&hop).await.unwrap();
-        assert!(found.addresses.contains(&"127.0.0.1:5060".parse().unwrap()));
-    }
-}
+mod tests;
