@@ -1,0 +1,477 @@
+//! Our INVITE (RFC 3261 §13.2): placed, rung at one or more forks, answered, refused or cancelled (§9.1).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::sip::compose::cseq_value;
+use crate::sip::core::{ALLOW, Core, Draft, put_body};
+use crate::sip::dialog::{Dialog, with_tag};
+use crate::sip::digest::Responder;
+use crate::sip::endpoint::{Event, Failure, InviteId, OutgoingInvite, SessionTimer};
+use crate::sip::flow::{Source, Target};
+use crate::sip::invite::{Established, LONGEST_RING, Phase, Session, State, Usage};
+use crate::sip::message::{Headers, Method, Name, NameAddr, RAck, Request, Response};
+use crate::sip::reliable::Receiver;
+use crate::sip::session_timer;
+use crate::sip::transaction::TransactionId;
+use crate::sip::transaction::clients::{Owner, Path};
+use crate::sip::uri::Uri;
+
+/// Early dialogs of one INVITE; responses of more forks are reported, but nothing is kept of them.
+const MAX_FORKS: usize = 16;
+
+/// Challenges and 422s that one INVITE is sent anew for.
+pub const MAX_ROUNDS: u8 = 5;
+
+pub struct Inviting {
+    pub transaction: TransactionId,
+    call_id: String,
+    local_tag: String,
+    contact: Uri,
+    login: Option<Responder>,
+    setting: SessionTimer,
+    answer_within: Option<Duration>,
+    stage: Stage,
+    forks: BTreeMap<String, Fork>,
+}
+
+enum Stage {
+    /// No response yet; the transaction has the timer.
+    Calling,
+    Ringing {
+        gives_up: Instant,
+    },
+    /// CANCEL may go out only after a provisional response (RFC 3261 §9.1).
+    CancelWhenHeard(Headers),
+    /// Without a final response to the CANCEL within 64*T1 the INVITE counts as cancelled.
+    Cancelled {
+        gives_up: Instant,
+        why: Failure,
+    },
+}
+
+/// An early dialog.
+struct Fork {
+    dialog: Dialog,
+    receiver: Receiver,
+}
+
+impl Inviting {
+    pub fn dialog_key(&self) -> (&str, &str) {
+        (&self.call_id, &self.local_tag)
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Ringing { gives_up } | Stage::Cancelled { gives_up, .. } => Some(*gives_up),
+            Stage::Calling | Stage::CancelWhenHeard(_) => None,
+        }
+    }
+
+    /// The early dialog that a request of the callee is in.
+    pub fn early_dialog(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
+        self.forks.get_mut(remote_tag).map(|fork| &mut fork.dialog)
+    }
+
+    fn is_cancelling(&self) -> bool {
+        match &self.stage {
+            Stage::Calling | Stage::Ringing { .. } => false,
+            Stage::CancelWhenHeard(_) | Stage::Cancelled { .. } => true,
+        }
+    }
+
+    /// Why the INVITE came to nothing, once it was cancelled.
+    fn why(&self) -> Failure {
+        match &self.stage {
+            Stage::Cancelled { why, .. } => why.clone(),
+            Stage::Calling | Stage::Ringing { .. } | Stage::CancelWhenHeard(_) => {
+                Failure::Cancelled
+            }
+        }
+    }
+}
+
+impl Usage {
+    /// Places a call.
+    pub fn place(core: &mut Core, now: Instant, id: InviteId, invite: OutgoingInvite) -> Self {
+        let local_tag = core.new_tag();
+        let call_id = core.entropy.hex(16);
+        let path = Path {
+            listener: invite.hop.listener,
+            transport: invite.hop.transport,
+            target: Target::Hop(invite.hop.clone()),
+        };
+        let inviting = Inviting {
+            transaction: TransactionId(0),
+            call_id: call_id.clone(),
+            local_tag: local_tag.clone(),
+            contact: invite.contact.clone(),
+            login: invite.credentials.clone().map(Responder::new),
+            setting: invite.session_timer,
+            answer_within: invite.answer_within,
+            stage: Stage::Calling,
+            forks: BTreeMap::new(),
+        };
+        let answer_by = invite.answer_within.map(|within| now + within);
+        let transaction = core.send(
+            now,
+            Draft {
+                owner: Owner::Invite(id),
+                request: first_invite(invite, &call_id, &local_tag),
+                path,
+                round: 0,
+                answer_by,
+            },
+        );
+        let inviting = Box::new(Inviting {
+            transaction,
+            ..inviting
+        });
+        Self::new(id, State::Inviting(inviting))
+    }
+
+    /// A response on the INVITE transaction. False when this usage no longer waits for one there.
+    pub fn handle_invite_response(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        transaction: TransactionId,
+        source: Source,
+        response: &Response,
+    ) -> bool {
+        let State::Inviting(inviting) = &self.state else {
+            return false;
+        };
+        if inviting.transaction != transaction {
+            return false;
+        }
+        match response.status {
+            ..200 => self.provisional(core, now, source, response),
+            200..300 => self.answered(core, now, source, response),
+            300.. => {
+                if !self.invite_anew(core, now, response) {
+                    self.refused(core, now, response);
+                }
+            }
+        }
+        true
+    }
+
+    /// The INVITE transaction failed without a final response.
+    pub fn invite_failed(&mut self, core: &mut Core, now: Instant, failure: Failure) {
+        let State::Inviting(inviting) = &self.state else {
+            return;
+        };
+        let failure = match inviting.is_cancelling() {
+            true => inviting.why(),
+            false => failure,
+        };
+        self.fail(core, now, failure);
+    }
+
+    pub(super) fn inviting_timeout(&mut self, core: &mut Core, now: Instant) {
+        let State::Inviting(inviting) = &mut self.state else {
+            return;
+        };
+        match &inviting.stage {
+            Stage::Ringing { gives_up } if now >= *gives_up => {
+                inviting.cancel(core, now, Headers::new(), Failure::Timeout);
+            }
+            Stage::Cancelled { gives_up, why } if now >= *gives_up => {
+                let why = why.clone();
+                core.clients.fail(inviting.transaction);
+                self.fail(core, now, why);
+            }
+            Stage::Calling
+            | Stage::Ringing { .. }
+            | Stage::CancelWhenHeard(_)
+            | Stage::Cancelled { .. } => {}
+        }
+    }
+
+    fn provisional(&mut self, core: &mut Core, now: Instant, source: Source, response: &Response) {
+        let State::Inviting(inviting) = &mut self.state else {
+            return;
+        };
+        inviting.heard(core, now);
+        if response.status == 100 {
+            return;
+        }
+        let to_tag = to_tag(response);
+        let in_order = match &to_tag {
+            Some(tag) => inviting.ring(core, now, tag, source, response),
+            None => true,
+        };
+        if in_order && !inviting.is_cancelling() {
+            core.tell(Event::Progress {
+                invite: self.id,
+                to_tag,
+                response: Box::new(response.clone()),
+            });
+        }
+    }
+
+    fn answered(&mut self, core: &mut Core, now: Instant, source: Source, response: &Response) {
+        let State::Inviting(inviting) = self.take_state() else {
+            return;
+        };
+        let why = inviting.is_cancelling().then(|| inviting.why());
+        let established = match inviting.establish(core, now, source, response) {
+            Some(established) => established,
+            None => return self.refused(core, now, response),
+        };
+        self.state = State::Established(Box::new(established));
+        match why {
+            // The answer crossed our CANCEL (RFC 3261 §15.1.1 wants the BYE after the ACK).
+            Some(failure) => {
+                self.leave(core, now, Headers::new());
+                core.tell(Event::Failed {
+                    invite: self.id,
+                    failure,
+                });
+            }
+            None => core.tell(Event::Answered {
+                invite: self.id,
+                response: Box::new(response.clone()),
+            }),
+        }
+    }
+
+    fn refused(&mut self, core: &mut Core, now: Instant, response: &Response) {
+        let failure = match &self.state {
+            State::Inviting(inviting) if inviting.is_cancelling() => inviting.why(),
+            State::Inviting(_)
+            | State::Invited(_)
+            | State::Established(_)
+            | State::Leaving(_)
+            | State::Over => Failure::Rejected(Box::new(response.clone())),
+        };
+        self.fail(core, now, failure);
+    }
+
+    fn fail(&mut self, core: &mut Core, now: Instant, failure: Failure) {
+        self.finish(core, now);
+        core.tell(Event::Failed {
+            invite: self.id,
+            failure,
+        });
+    }
+
+    /// Sends the INVITE again when the refusal says what was missing: credentials, or a longer session interval.
+    fn invite_anew(&mut self, core: &mut Core, now: Instant, response: &Response) -> bool {
+        let State::Inviting(inviting) = &mut self.state else {
+            return false;
+        };
+        if inviting.is_cancelling() {
+            return false;
+        }
+        let Some(mut draft) = core.anew(inviting.transaction, MAX_ROUNDS) else {
+            return false;
+        };
+        let mended = match response.status {
+            401 | 407 => inviting
+                .login
+                .as_mut()
+                .is_some_and(|login| draft.meet_challenge(login, response, &mut core.entropy)),
+            422 => match session_timer::raise(inviting.setting, &response.headers) {
+                Some(raised) => {
+                    inviting.setting = raised;
+                    session_timer::ask(raised, None, &mut draft.request.headers);
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        };
+        if !mended {
+            return false;
+        }
+        draft.answer_by = inviting.answer_within.map(|within| now + within);
+        inviting.stage = Stage::Calling;
+        inviting.forks.clear();
+        inviting.transaction = core.send(now, draft);
+        true
+    }
+
+    /// hang_up before a final response.
+    pub(super) fn cancel_invite(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        headers: Headers,
+    ) -> bool {
+        let State::Inviting(inviting) = &mut self.state else {
+            return false;
+        };
+        match &inviting.stage {
+            Stage::Calling => {
+                inviting.stage = Stage::CancelWhenHeard(headers);
+                true
+            }
+            Stage::Ringing { .. } => {
+                inviting.cancel(core, now, headers, Failure::Cancelled);
+                true
+            }
+            Stage::CancelWhenHeard(_) | Stage::Cancelled { .. } => false,
+        }
+    }
+}
+
+impl Inviting {
+    fn heard(&mut self, core: &mut Core, now: Instant) {
+        match std::mem::replace(&mut self.stage, Stage::Calling) {
+            Stage::Calling => {
+                self.stage = Stage::Ringing {
+                    gives_up: now + LONGEST_RING,
+                };
+            }
+            Stage::CancelWhenHeard(headers) => {
+                self.cancel(core, now, headers, Failure::Cancelled);
+            }
+            stage @ (Stage::Ringing { .. } | Stage::Cancelled { .. }) => self.stage = stage,
+        }
+    }
+
+    fn cancel(&mut self, core: &mut Core, now: Instant, headers: Headers, why: Failure) {
+        core.send_cancel(now, self.transaction, headers);
+        self.stage = Stage::Cancelled {
+            gives_up: now + core.config.timers.whole(),
+            why,
+        };
+    }
+
+    /// 101-199 of one fork. False when it is a reliable one out of its order, to be seen as if it had not come.
+    fn ring(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        tag: &str,
+        source: Source,
+        response: &Response,
+    ) -> bool {
+        if !self.forks.contains_key(tag) && self.forks.len() < MAX_FORKS {
+            let invite = core
+                .clients
+                .get(self.transaction)
+                .map(|client| &client.request);
+            let dialog = invite.and_then(|invite| Dialog::as_uac(invite, response, source).ok());
+            if let Some(dialog) = dialog {
+                let receiver = Receiver::default();
+                self.forks.insert(tag.to_owned(), Fork { dialog, receiver });
+            }
+        }
+        let Some(fork) = self.forks.get_mut(tag) else {
+            return true;
+        };
+        fork.dialog.refresh_target(&response.headers);
+        match response.headers.rseq() {
+            Ok(Some(rseq)) if response.headers.has_tag(&Name::Require, "100rel") => {
+                let in_order = fork.receiver.accept(rseq);
+                if in_order {
+                    fork.acknowledge(core, now, self.login.as_mut(), response, rseq);
+                }
+                in_order
+            }
+            Ok(_) | Err(_) => true,
+        }
+    }
+
+    /// The dialog of the first 2xx, with the ACK still owed. `None` when the 2xx makes no dialog.
+    fn establish(
+        self,
+        core: &Core,
+        now: Instant,
+        source: Source,
+        response: &Response,
+    ) -> Option<Established> {
+        let invite = &core.clients.get(self.transaction)?.request;
+        let mut dialog = Dialog::as_uac(invite, response, source).ok()?;
+        let cseq = dialog.local_seq();
+        if let Some(fork) = self.forks.get(&dialog.remote_tag) {
+            dialog.continue_from(&fork.dialog);
+        }
+        Some(Established {
+            session: Session {
+                dialog,
+                contact: self.contact,
+                login: self.login,
+                setting: self.setting,
+                running: session_timer::agreed_by_peer(now, self.setting, &response.headers),
+                invited_by_us: true,
+            },
+            phase: Phase::OwingAck {
+                transaction: self.transaction,
+                cseq,
+                gives_up: now + core.config.timers.whole(),
+            },
+        })
+    }
+}
+
+impl Fork {
+    /// PRACK (RFC 3262 §4).
+    fn acknowledge(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        login: Option<&mut Responder>,
+        response: &Response,
+        rseq: u32,
+    ) {
+        let Ok(cseq) = response.headers.cseq() else {
+            return;
+        };
+        let number = self.dialog.next_cseq();
+        let mut request = self.dialog.request(Method::Prack, number);
+        request
+            .headers
+            .push(Name::RAck, RAck { rseq, cseq }.to_string());
+        if let Some(login) = login {
+            login.authorize(&mut request);
+        }
+        core.send_in_dialog(now, Owner::Nobody, request, self.dialog.path());
+    }
+}
+
+pub fn to_tag(response: &Response) -> Option<String> {
+    let to = response.headers.to().ok()?;
+    to.tag().map(str::to_owned)
+}
+
+fn first_invite(invite: OutgoingInvite, call_id: &str, local_tag: &str) -> Request {
+    let mut request = Request::new(Method::Invite, invite.uri);
+    let headers = &mut request.headers;
+    for route in &invite.route {
+        headers.push(Name::Route, route);
+    }
+    if invite.headers.get(&Name::MaxForwards).is_none() {
+        headers.push(Name::MaxForwards, "70");
+    }
+    headers.push(Name::From, with_tag(&invite.from, local_tag));
+    headers.push(Name::To, invite.to);
+    headers.push(Name::CallId, call_id);
+    headers.push(Name::CSeq, cseq_value(1, &Method::Invite));
+    headers.push(Name::Contact, NameAddr::new(invite.contact).to_value());
+    if invite.headers.get(&Name::Allow).is_none() {
+        headers.push(Name::Allow, ALLOW);
+    }
+    // Without an offer of ours a reliable provisional response would bring one, to be answered in PRACK (RFC 3262 §5).
+    let reliable = invite.reliable_provisionals && invite.body.is_some();
+    if let Some(supported) = supported(reliable, invite.session_timer) {
+        headers.push(Name::Supported, supported);
+    }
+    session_timer::ask(invite.session_timer, None, headers);
+    headers.extend(invite.headers);
+    request.body = put_body(headers, invite.body);
+    request
+}
+
+/// `Supported` of our INVITEs and of our answers to them.
+pub fn supported(reliable: bool, timer: SessionTimer) -> Option<&'static str> {
+    match (reliable, timer) {
+        (true, SessionTimer::On { .. }) => Some("100rel, timer"),
+        (true, SessionTimer::Off) => Some("100rel"),
+        (false, SessionTimer::On { .. }) => Some("timer"),
+        (false, SessionTimer::Off) => None,
+    }
+}

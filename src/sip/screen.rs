@@ -1,0 +1,61 @@
+//! What every request is held against before anybody looks at what it wants (RFC 3261 §8.2).
+
+use crate::sip::endpoint::Reply;
+use crate::sip::message::{Headers, Method, Name, Request};
+use crate::sip::session_timer;
+
+/// Extensions that a request may require of us.
+const UNDERSTOOD: [&str; 2] = ["100rel", "timer"];
+
+/// The error to answer with, if the request cannot be served.
+pub fn screen(request: &Request) -> Result<(), Reply> {
+    method(&request.method)?;
+    if request.headers.max_forwards() == Ok(Some(0)) && request.method != Method::Options {
+        return Err(Reply::status(483));
+    }
+    match request.method {
+        Method::Cancel => Ok(()),
+        _ => extensions(&request.headers),
+    }?;
+    session_interval(request)
+}
+
+/// RFC 4028 §9.
+fn session_interval(request: &Request) -> Result<(), Reply> {
+    let counts = matches!(request.method, Method::Invite | Method::Update);
+    match counts && session_timer::is_too_small(&request.headers) {
+        true => {
+            let least = session_timer::FLOOR.as_secs().to_string();
+            Err(Reply::status(422).with(Name::MinSe, least))
+        }
+        false => Ok(()),
+    }
+}
+
+fn method(method: &Method) -> Result<(), Reply> {
+    match method {
+        Method::Invite | Method::Bye | Method::Cancel | Method::Options | Method::Register => {
+            Ok(())
+        }
+        Method::Info | Method::Update | Method::Prack | Method::Refer | Method::Notify => Ok(()),
+        Method::Message | Method::Ack => Ok(()),
+        Method::Subscribe | Method::Publish => Err(Reply::status(405)),
+        Method::Other(_) => Err(Reply::status(501)),
+    }
+}
+
+fn extensions(headers: &Headers) -> Result<(), Reply> {
+    let understood = |tag: &&str| {
+        UNDERSTOOD
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(tag))
+    };
+    let unknown: Vec<&str> = headers
+        .elements(&Name::Require)
+        .filter(|tag| !understood(tag))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Reply::status(420).with(Name::Unsupported, unknown.join(", ")))
+}
