@@ -1,21 +1,37 @@
 //! What the operator wrote, checked once. Everything here is a checked value: no string that still has to be parsed.
+//!
+//! [`load`] reads a file from disk; [`parse`] reads text and asks [`Outside`] for what it names, so that everything but
+//! `machine` is pure. Reading is strict and does not stop at the first mistake: a [`Report`] has them all, each with file,
+//! line, key, and what to write instead. A type, its defaults and its reading stand in one file.
 
+mod certificate;
+mod host;
 mod listener;
+mod load;
+mod machine;
 mod media;
 mod operation;
+mod outside;
 mod prefix;
 mod profile;
+mod profiles;
+mod report;
 mod route;
+mod surroundings;
+mod toml_file;
 mod trunk;
 mod whatsapp;
 
 pub use listener::{Faces, Listener, Tls, Trust};
+pub use load::{check, load, load_from, parse};
 pub use media::Media;
 pub use operation::{CdrFiles, Limits, Log};
-pub use prefix::Prefix;
+pub use outside::Outside;
+pub use prefix::{Prefix, PrefixError};
 pub use profile::{
     Challenge, DigestAlgorithm, DigestUsername, DtmfHabit, Profile, SessionTimerHabit, SipHabits,
 };
+pub use report::{Finding, Report, Severity};
 pub use route::{Hours, Route};
 pub use trunk::{PeerCredentials, Probe, Register, Trunk, TrunkPeer};
 pub use whatsapp::{Number, WhatsApp};
@@ -39,3 +55,6 @@ pub struct Config {
     pub log: Log,
     pub limits: Limits,
 }
+
+#[cfg(test)]
+mod tests;

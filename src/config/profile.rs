@@ -1,9 +1,31 @@
-//! The habits of a kind of peer, as data.
+//! The habits of a kind of peer, as data: `sip-profiles/*.toml`.
+//!
+//! A profile says only what differs from the one that it is based on, in the end from [`Profile::neutral`].
 
 use std::time::Duration;
 
+use super::Prefix;
+use super::toml_file::{Table, Value};
 use crate::media::bridge::Habits;
-use crate::sdp::Policy;
+use crate::sdp::{Codec, Policy, Security, Suite};
+
+const CODECS: [(&str, Codec); 3] = [
+    ("opus", Codec::Opus),
+    ("pcmu", Codec::Pcmu),
+    ("pcma", Codec::Pcma),
+];
+
+/// What pass_headers may name: WhatsApp's headers (dossier 2.4), without `x-wa-meta-`, in their one spelling.
+const WHATSAPP_HEADERS: [&str; 8] = [
+    "wacid",
+    "cta-payload",
+    "deeplink-payload",
+    "user-id",
+    "parent-user-id",
+    "username",
+    "country-code",
+    "phone-number-id",
+];
 
 /// A peer kind's habits: `sip-profiles/NAME.toml`.
 #[derive(Clone, Debug)]
@@ -12,6 +34,8 @@ pub struct Profile {
     pub sip: SipHabits,
     pub sdp: Policy,
     pub media: Habits,
+    /// Where peers of this kind come from, when the configuration does not say.
+    pub source_prefixes: Vec<Prefix>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,4 +102,275 @@ pub enum DtmfHabit {
     Rtp,
     /// SIP INFO, `application/dtmf-relay`.
     Info,
+}
+
+#[derive(Clone, Copy)]
+enum TimerMode {
+    Off,
+    Accept,
+    Ask,
+}
+
+#[derive(Clone, Copy)]
+enum SecurityMode {
+    Plain,
+    Sdes,
+    SdesIfOffered,
+}
+
+impl Profile {
+    /// What holds where no profile says anything: plain RTP, G.711, nothing peculiar.
+    pub(super) fn neutral() -> Self {
+        Self {
+            name: "neutral".to_owned(),
+            sip: SipHabits {
+                frozen: false,
+                ringing: true,
+                challenge: Challenge::No,
+                challenge_algorithm: DigestAlgorithm::Md5,
+                digest_username: DigestUsername::Either,
+                session_timer: None,
+                reliable_provisionals: false,
+                answer_timeout: Duration::from_secs(60),
+                first_response_timeout: Duration::from_secs(5),
+                dtmf: DtmfHabit::Rtp,
+                pass_headers: Vec::new(),
+                asserted_identity: false,
+            },
+            sdp: Policy {
+                codecs: vec![Codec::Pcma, Codec::Pcmu],
+                own_order: false,
+                security: Security::Plain,
+                telephone_event: vec![8_000],
+                packet_time: Duration::from_millis(20),
+                max_packet_time: None,
+                opus_fmtp: String::new(),
+                rtcp_mux: false,
+                announce_ssrc: false,
+            },
+            media: Habits {
+                keep_fed: false,
+                latch: true,
+                media_timeout: Duration::from_secs(60),
+                opus_bitrate: 24_000,
+                opus_complexity: 5,
+                opus_fec: true,
+            },
+            source_prefixes: Vec::new(),
+        }
+    }
+
+    /// `base`: what holds where `table` says nothing.
+    pub(super) fn read(name: String, table: &Table<'_>, base: &Self) -> Self {
+        let mut profile = base.clone();
+        profile.name = name;
+        if let Some(sip) = table.table("sip") {
+            profile.sip = sip.read(|sip| SipHabits::read(sip, &base.sip));
+        }
+        if let Some(media) = table.table("media") {
+            media.read(|media| {
+                profile.sdp = read_policy(media, &base.sdp);
+                profile.media = read_habits(media, &base.media);
+            });
+        }
+        if let Some(source) = table.table("source") {
+            profile.source_prefixes = source
+                .read(read_prefixes)
+                .unwrap_or(profile.source_prefixes);
+        }
+        profile
+    }
+}
+
+impl SipHabits {
+    fn read(table: &Table<'_>, base: &Self) -> Self {
+        Self {
+            frozen: table.flag("frozen", base.frozen),
+            ringing: table.flag("ringing", base.ringing),
+            challenge: table.choice(
+                "challenge",
+                &[
+                    ("no", Challenge::No),
+                    ("401", Challenge::Unauthorized),
+                    ("407", Challenge::ProxyAuthentication),
+                ],
+                base.challenge,
+            ),
+            challenge_algorithm: table.choice(
+                "challenge_algorithm",
+                &[
+                    ("md5", DigestAlgorithm::Md5),
+                    ("sha-256", DigestAlgorithm::Sha256),
+                ],
+                base.challenge_algorithm,
+            ),
+            digest_username: table.choice(
+                "digest_username",
+                &[
+                    ("digits", DigestUsername::Digits),
+                    ("plus", DigestUsername::Plus),
+                    ("either", DigestUsername::Either),
+                ],
+                base.digest_username,
+            ),
+            session_timer: read_session_timer(table, base.session_timer),
+            reliable_provisionals: table.flag("reliable_provisionals", base.reliable_provisionals),
+            answer_timeout: table.seconds("answer_timeout_s", 1..=600, base.answer_timeout),
+            first_response_timeout: table.seconds(
+                "first_response_timeout_s",
+                0..=32,
+                base.first_response_timeout,
+            ),
+            dtmf: table.choice(
+                "dtmf",
+                &[("rtp", DtmfHabit::Rtp), ("info", DtmfHabit::Info)],
+                base.dtmf,
+            ),
+            pass_headers: table
+                .list("pass_headers", |value| read_header(&value))
+                .unwrap_or_else(|| base.pass_headers.clone()),
+            asserted_identity: table.flag("asserted_identity", base.asserted_identity),
+        }
+    }
+}
+
+/// RFC 4028 §4, §5: at least 90 s.
+fn read_session_timer(
+    table: &Table<'_>,
+    base: Option<SessionTimerHabit>,
+) -> Option<SessionTimerHabit> {
+    let usual = base.unwrap_or(SessionTimerHabit {
+        ask: false,
+        expires: Duration::from_secs(1_800),
+        min_se: Duration::from_secs(90),
+    });
+    let mode = match base {
+        None => TimerMode::Off,
+        Some(SessionTimerHabit { ask: true, .. }) => TimerMode::Ask,
+        Some(SessionTimerHabit { ask: false, .. }) => TimerMode::Accept,
+    };
+    let names = [
+        ("off", TimerMode::Off),
+        ("accept", TimerMode::Accept),
+        ("ask", TimerMode::Ask),
+    ];
+    let mode = table.choice("session_timer", &names, mode);
+    let expires = table.seconds("session_expires_s", 90..=86_400, usual.expires);
+    let min_se = table.seconds("session_min_s", 90..=86_400, usual.min_se);
+    if let Some(value) = table.value("session_min_s")
+        && min_se > expires
+    {
+        value.error(
+            "the minimum is above session_expires_s",
+            "write a smaller one",
+        );
+    }
+    let ask = match mode {
+        TimerMode::Off => return None,
+        TimerMode::Accept => false,
+        TimerMode::Ask => true,
+    };
+    Some(SessionTimerHabit {
+        ask,
+        expires,
+        min_se,
+    })
+}
+
+fn read_header(value: &Value<'_>) -> Option<String> {
+    let names = WHATSAPP_HEADERS.map(|name| (name, name));
+    value.choice(&names).map(str::to_owned)
+}
+
+fn read_policy(table: &Table<'_>, base: &Policy) -> Policy {
+    let packet_time = |key: &'static str| {
+        let milliseconds = table.value(key)?.number(10..=60)?;
+        Some(Duration::from_millis(milliseconds.into()))
+    };
+    let codecs = table.filled_list(
+        "codecs",
+        "write at least one codec, as in [\"pcma\"]",
+        |value| value.choice(&CODECS),
+    );
+    Policy {
+        codecs: codecs.unwrap_or_else(|| base.codecs.clone()),
+        own_order: table.flag("own_codec_order", base.own_order),
+        security: read_security(table, &base.security),
+        telephone_event: table
+            .list("telephone_event", |value| {
+                value.choice_of_numbers(&[8_000, 48_000])
+            })
+            .unwrap_or_else(|| base.telephone_event.clone()),
+        packet_time: packet_time("packet_time_ms").unwrap_or(base.packet_time),
+        max_packet_time: packet_time("max_packet_time_ms").or(base.max_packet_time),
+        opus_fmtp: table
+            .value("opus_fmtp")
+            .and_then(|value| {
+                value.parse(
+                    "write parameters, as in \"minptime=20;useinbandfec=1\"",
+                    parse_fmtp,
+                )
+            })
+            .unwrap_or_else(|| base.opus_fmtp.clone()),
+        rtcp_mux: table.flag("rtcp_mux", base.rtcp_mux),
+        announce_ssrc: table.flag("announce_ssrc", base.announce_ssrc),
+    }
+}
+
+fn parse_fmtp(text: &str) -> Result<String, &'static str> {
+    let is_fit = text.len() <= 200 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_fit
+        .then(|| text.to_owned())
+        .ok_or("a format has at most 200 printable characters, no spaces")
+}
+
+fn read_security(table: &Table<'_>, base: &Security) -> Security {
+    let (mode, suites) = match base {
+        Security::Plain => (SecurityMode::Plain, vec![Suite::AesCm128HmacSha1_80]),
+        Security::Sdes(suites) => (SecurityMode::Sdes, suites.clone()),
+        Security::SdesIfOffered(suites) => (SecurityMode::SdesIfOffered, suites.clone()),
+    };
+    let names = [
+        ("plain", SecurityMode::Plain),
+        ("sdes", SecurityMode::Sdes),
+        ("sdes-if-offered", SecurityMode::SdesIfOffered),
+    ];
+    let mode = table.choice("security", &names, mode);
+    let known = Suite::ALL.map(|suite| (suite.name(), suite));
+    let suites = table
+        .filled_list(
+            "suites",
+            "write at least one suite, as in [\"AES_CM_128_HMAC_SHA1_80\"]",
+            |value| value.choice(&known),
+        )
+        .unwrap_or(suites);
+    match mode {
+        SecurityMode::Plain => Security::Plain,
+        SecurityMode::Sdes => Security::Sdes(suites),
+        SecurityMode::SdesIfOffered => Security::SdesIfOffered(suites),
+    }
+}
+
+fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
+    let complexity = table.number("opus_complexity", 0..=10, base.opus_complexity.into());
+    Habits {
+        keep_fed: table.flag("keep_fed", base.keep_fed),
+        latch: table.flag("latch", base.latch),
+        media_timeout: table.seconds("media_timeout_s", 0..=3_600, base.media_timeout),
+        opus_bitrate: table.number("opus_bitrate", 6_000..=510_000, base.opus_bitrate),
+        opus_complexity: u8::try_from(complexity).unwrap_or(base.opus_complexity),
+        opus_fec: table.flag("opus_fec", base.opus_fec),
+    }
+}
+
+/// `prefixes = ["157.240.0.0/16", ...]`; `None`: not there.
+fn read_prefixes(table: &Table<'_>) -> Option<Vec<Prefix>> {
+    table.list("prefixes", |value| read_prefix(&value))
+}
+
+pub(super) fn read_prefix(value: &Value<'_>) -> Option<Prefix> {
+    value.parse(
+        "write a network, as in \"192.0.2.0/24\" or \"192.0.2.7\"",
+        str::parse,
+    )
 }

@@ -1,0 +1,175 @@
+//! The files that operators begin with.
+
+use secrecy::ExposeSecret as _;
+
+use super::super::{Faces, Trust};
+use super::*;
+use crate::sdp::{Codec, Security, Suite};
+use crate::sip::flow::{Host, Transport};
+
+const FULL: &str = include_str!("../../../examples/wabridge.toml");
+
+fn load(text: &str) -> Config {
+    let (config, report) = Bench::new()
+        .parse(text)
+        .unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(report, Report::default());
+    config
+}
+
+#[test]
+fn the_minimal_file_is_small_and_whole() {
+    let keys = MINIMAL.lines().filter(|line| !line.trim().is_empty());
+    assert!(keys.count() <= 20);
+    let config = load(MINIMAL);
+
+    let listeners: Vec<_> = config.listeners.values().collect();
+    let [whatsapp, pbx] = listeners[..] else {
+        panic!("{listeners:?}");
+    };
+    assert_eq!(
+        (whatsapp.faces, whatsapp.transport),
+        (Faces::WhatsApp, Transport::Tls)
+    );
+    assert_eq!(
+        whatsapp.advertise,
+        (Host::Name("sip.example.com".to_owned()), 5_061)
+    );
+    assert!(matches!(
+        whatsapp.tls.as_ref().unwrap().trust,
+        Trust::System
+    ));
+    assert_eq!((pbx.faces, pbx.transport), (Faces::Pbx, Transport::Udp));
+    assert_eq!(
+        pbx.advertise,
+        (Host::Address("192.0.2.10".parse().unwrap()), 5_060)
+    );
+
+    let number = &config.numbers["+17015550100"];
+    assert_eq!(number.password.expose_secret(), "of the number");
+    assert_eq!(number.trunk, "office");
+    assert_eq!(number.extension.as_deref(), Some("100"));
+
+    let [peer] = &config.trunks["office"].peers[..] else {
+        panic!("one peer");
+    };
+    assert_eq!(peer.name, "office/192.0.2.20:5060");
+    assert_eq!(peer.source_prefixes, ["192.0.2.20".parse().unwrap()]);
+    assert_eq!(config.listeners[&peer.hop.listener].name, "pbx");
+
+    assert_eq!(config.whatsapp.realm, "sip.example.com");
+    assert!(config.whatsapp.source_prefixes.len() > 20);
+    assert_eq!(config.media.pbx_address, config.media.public_address);
+    assert!(config.routes.is_empty());
+}
+
+#[test]
+fn the_full_file_is_whole() {
+    let config = load(FULL);
+    assert_eq!(config.listeners.len(), 3);
+    let tls = config
+        .listeners
+        .values()
+        .find(|l| l.name == "pbx-tls")
+        .unwrap();
+    assert!(matches!(tls.tls.as_ref().unwrap().trust, Trust::File(_)));
+    assert_eq!(tls.advertise.1, 5_063);
+
+    let [first, second] = &config.trunks["office"].peers[..] else {
+        panic!("two peers");
+    };
+    assert_eq!((first.priority, first.weight), (1, 10));
+    assert_eq!(second.name, "office/pbx2.example.net:5061");
+    assert_eq!(config.listeners[&second.hop.listener].name, "pbx-tls");
+    let credentials = second.credentials.as_ref().unwrap();
+    assert_eq!(credentials.password.expose_secret(), "of the second PBX");
+
+    let [support] = &config.trunks["support"].peers[..] else {
+        panic!("one peer");
+    };
+    assert_eq!(support.authenticate.as_ref().unwrap().username, "support");
+    assert_eq!(support.register.as_ref().unwrap().user, "wabridge");
+
+    let [by_payload, by_country] = &config.routes[..] else {
+        panic!("two routes");
+    };
+    assert_eq!(by_payload.number.as_ref().unwrap().expose(), "+17015550100");
+    assert_eq!(by_payload.payload_prefix.as_deref(), Some("sales-"));
+    assert_eq!(by_country.countries, ["DE", "AT", "CH"]);
+    assert_eq!(by_country.hours.as_ref().unwrap().windows.len(), 6);
+}
+
+/// What the full example shows behind `#` is what holds without it.
+#[test]
+fn commented_keys_show_the_defaults() {
+    let uncommented: String = FULL
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") && !key.starts_with("profile ") => format!("{key}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .collect();
+    assert_ne!(uncommented, FULL);
+    let (plain, shown) = (load(FULL), load(&uncommented));
+    assert_eq!(format!("{plain:?}"), format!("{shown:?}"));
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let shown = format!("{:?}", load(FULL));
+    for secret in [
+        "of the",
+        "WABRIDGE_SUPPORT",
+        "17015550100\")",
+        "+17015550100",
+    ] {
+        assert!(!shown.contains(secret), "{secret} is in {shown}");
+    }
+}
+
+/// The dossier's facts, as the built-in profile has them.
+#[test]
+fn whatsapps_profile() {
+    let config = load(MINIMAL);
+    let meta = &config.profiles[&config.whatsapp.profile];
+    assert!(meta.sip.frozen);
+    assert_eq!(
+        meta.sip.challenge,
+        super::super::Challenge::ProxyAuthentication
+    );
+    assert_eq!(
+        meta.sip.challenge_algorithm,
+        super::super::DigestAlgorithm::Md5
+    );
+    assert_eq!(meta.sip.session_timer, None);
+    assert_eq!(meta.sdp.codecs, [Codec::Opus]);
+    assert_eq!(
+        meta.sdp.security,
+        Security::Sdes(vec![Suite::AesCm128HmacSha1_80])
+    );
+    assert_eq!(
+        meta.sdp.opus_fmtp,
+        "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1"
+    );
+    assert_eq!(meta.sdp.telephone_event, [8_000]);
+    assert_eq!(meta.sdp.max_packet_time, Some(Duration::from_millis(20)));
+    assert!(meta.media.keep_fed);
+    assert_eq!(meta.media.opus_bitrate, 20_000);
+    assert_eq!(meta.media.media_timeout, Duration::from_secs(30));
+    let from_meta = |address: &str| {
+        let address = address.parse().unwrap();
+        meta.source_prefixes
+            .iter()
+            .any(|prefix| prefix.contains(address))
+    };
+    for seen in [
+        "69.171.251.112",
+        "31.13.66.215",
+        "157.240.229.209",
+        "173.252.82.20",
+        "57.144.67.157",
+    ] {
+        assert!(from_meta(seen), "{seen}");
+    }
+    assert!(!from_meta("192.0.2.1"));
+}
