@@ -77,32 +77,34 @@ impl std::fmt::Display for Outcome {
 }
 
 impl Report {
-    /// Compares what was heard with what should have been; `from` leaves out the beginning.
-    pub fn listen_for(&mut self, voice: Voice) {
-        let score = score_of(voice, &self.heard.audio);
+    /// Compares what was heard with what should have been.
+    pub async fn listen_for(&mut self, voice: Voice) {
+        let score = score_of(voice, self.heard.audio.clone()).await;
         self.verdict
             .check("audio", score.is_good(), score.to_string());
         self.score = Some(score);
     }
 
     /// The voice must still be there after this much of the recording.
-    pub fn listen_late_for(&mut self, voice: Voice, after: Duration) {
+    pub async fn listen_late_for(&mut self, voice: Voice, after: Duration) {
         let audio = &self.heard.audio;
         let skipped = (after.as_secs_f64() * f64::from(audio.rate)) as usize;
         let late = Audio {
             rate: audio.rate,
             samples: audio.samples.get(skipped..).unwrap_or_default().to_vec(),
         };
-        let score = score_of(voice, &late);
+        let score = score_of(voice, late).await;
         let what = format!("audio after {} s", after.as_secs());
         self.verdict.check(what, score.is_good(), score.to_string());
     }
 }
 
-fn score_of(voice: Voice, heard: &Audio) -> Score {
+/// On another thread: it takes a while, and media must not wait.
+async fn score_of(voice: Voice, heard: Audio) -> Score {
     let source = Audio {
         rate: speech::RATE,
         samples: voice.samples().to_vec(),
     };
-    score::compare(&source, heard)
+    let work = tokio::task::spawn_blocking(move || score::compare(&source, &heard));
+    work.await.unwrap_or(Score::SILENCE)
 }

@@ -278,12 +278,13 @@ impl Run {
             return;
         };
         let may = !self.party.waits || self.ear.as_ref().is_some_and(|ear| ear.heard().packets > 0);
-        if !may || !settled.direction.sends() {
+        if !may {
             return;
         }
-        let to = settled.remote;
-        for packet in mouth.tick() {
-            self.send(&packet, to).await;
+        let (to, sends) = (settled.remote, settled.direction.sends());
+        // On hold time goes on, unheard.
+        for packet in mouth.tick().iter().filter(|_| sends) {
+            self.send(packet, to).await;
         }
         if self.party.style.faults.contains(&Fault::Injection) {
             self.inject(to).await;

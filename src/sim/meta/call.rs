@@ -115,7 +115,7 @@ impl Call {
             }
         }
         let heard = self.session.stop().await;
-        finish(self.report, heard, self.answered, &self.plan)
+        finish(self.report, heard, self.answered, &self.plan).await
     }
 
     async fn refuse_stray(&mut self, incoming: &Incoming) {
@@ -184,7 +184,12 @@ fn dialog(plan: &Plan, names: &Names, host: &str, wire: Wire, entropy: &mut Entr
 }
 
 /// What only the whole call shows.
-fn finish(mut report: Report, heard: Heard, answered: Option<Instant>, plan: &Plan) -> Report {
+async fn finish(
+    mut report: Report,
+    heard: Heard,
+    answered: Option<Instant>,
+    plan: &Plan,
+) -> Report {
     checks::outcome(&mut report, plan);
     if let Some(answered) = answered {
         report.first_packet = heard.first.map(|at| at.saturating_duration_since(answered));
@@ -195,7 +200,7 @@ fn finish(mut report: Report, heard: Heard, answered: Option<Instant>, plan: &Pl
     }
     report.heard = heard;
     if let (Some(voice), Some(_)) = (plan.media.hears, answered) {
-        report.listen_for(voice);
+        report.listen_for(voice).await;
     }
     report
 }

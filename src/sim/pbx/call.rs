@@ -115,7 +115,7 @@ impl Call {
         }
         report.heard = heard;
         if let (Some(voice), Some(_)) = (self.behaviour.hears, self.answered) {
-            report.listen_for(voice);
+            report.listen_for(voice).await;
         }
         report
     }

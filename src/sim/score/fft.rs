@@ -41,17 +41,28 @@ pub fn transform(values: &mut [Complex]) {
         return;
     }
     reverse_bits(values);
+    let roots = roots(length);
     let mut half = 1;
     while half < length {
-        let step = -TAU / (2 * half) as f64;
+        let stride = length / (2 * half);
         for start in (0..length).step_by(2 * half) {
             for k in 0..half {
-                let (im, re) = (step * k as f64).sin_cos();
-                butterfly(values, start + k, half, Complex { re, im });
+                butterfly(values, start + k, half, roots[k * stride]);
             }
         }
         half *= 2;
     }
+}
+
+/// The first half of the roots of unity, clockwise.
+fn roots(length: usize) -> Vec<Complex> {
+    let step = -TAU / length as f64;
+    (0..length / 2)
+        .map(|k| {
+            let (im, re) = (step * k as f64).sin_cos();
+            Complex { re, im }
+        })
+        .collect()
 }
 
 fn butterfly(values: &mut [Complex], at: usize, half: usize, twiddle: Complex) {

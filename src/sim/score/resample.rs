@@ -10,22 +10,46 @@ pub fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     if from == to || from == 0 {
         return samples.to_vec();
     }
+    let common = gcd(from, to);
+    let (up, down) = ((to / common) as usize, (from / common) as usize);
     let ratio = f64::from(to) / f64::from(from);
-    let length = (samples.len() as f64 * ratio).round() as usize;
     // A little below the lower Nyquist frequency, so that the filter's slope ends there.
     let cutoff = ratio.min(1.0) * 0.94;
-    let reach = CROSSINGS / cutoff;
+    let reach = (CROSSINGS / cutoff).ceil() as usize;
+    // Output sample `n` stands `n * down / up` input samples in: there are `up` different fractions.
+    let kernels: Vec<Vec<f64>> = (0..up)
+        .map(|phase| taps(phase as f64 / up as f64, cutoff, reach))
+        .collect();
+    let length = samples.len() * up / down;
     (0..length)
-        .map(|at| {
-            let centre = at as f64 / ratio;
-            let first = (centre - reach).ceil().max(0.0) as usize;
-            let last = ((centre + reach).floor() as usize).min(samples.len().saturating_sub(1));
-            let sum: f64 = (first..=last)
-                .map(|n| f64::from(samples[n]) * kernel(n as f64 - centre, cutoff, reach))
-                .sum();
-            sum.round().clamp(-32_768.0, 32_767.0) as i16
-        })
+        .map(|at| filter(samples, at * down / up, &kernels[at * down % up]))
         .collect()
+}
+
+/// The output sample that stands just after input sample `centre`.
+fn filter(samples: &[i16], centre: usize, taps: &[f64]) -> i16 {
+    let reach = taps.len() / 2;
+    let skipped = reach.saturating_sub(centre);
+    let first = centre.saturating_sub(reach);
+    let near = samples.get(first..).unwrap_or_default();
+    let sum: f64 = near
+        .iter()
+        .zip(&taps[skipped..])
+        .map(|(&sample, tap)| f64::from(sample) * tap)
+        .sum();
+    sum.round().clamp(-32_768.0, 32_767.0) as i16
+}
+
+/// Weights of the samples from `reach` before to `reach` after, seen from `fraction` behind the middle one.
+fn taps(fraction: f64, cutoff: f64, reach: usize) -> Vec<f64> {
+    let reach = reach as isize;
+    (-reach..=reach)
+        .map(|n| kernel(n as f64 - fraction, cutoff, (reach + 1) as f64))
+        .collect()
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Sinc under a Hann window.

@@ -1,0 +1,310 @@
+//! `wabridge sim meta`.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Failure, at, entropy, seconds, show};
+use crate::sim::fault::Fault;
+use crate::sim::media::Codec;
+use crate::sim::media::mouth::Says;
+use crate::sim::meta::plan::{Caller, Context, Media, Offer, Shape};
+use crate::sim::meta::{Endpoint, Expect, Plan, Settings};
+use crate::sim::speech::Voice;
+use crate::sim::tls;
+
+/// Places calls over TLS with SDES-SRTP, as a WhatsApp user does, and prints a verdict a line. Exit code 0: every check
+/// held; 1: one did not; 2: could not start.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The business's TLS listener
+    #[arg(long, value_name = "HOST:PORT")]
+    target: String,
+    /// Host name in the request URI, for which its certificate must be [default: the host of --target]
+    #[arg(long)]
+    host: Option<String>,
+    /// PEM file of the authorities that its certificate must chain to
+    #[arg(long, value_name = "FILE")]
+    ca: PathBuf,
+    /// The business number, as in +17015550100
+    #[arg(long)]
+    number: String,
+    /// What WhatsApp generated for the number: the answer to the business's challenge
+    #[arg(
+        long,
+        env = "WABRIDGE_SIM_PASSWORD",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    password: String,
+    /// Calls to place, one after the other
+    #[arg(long, default_value_t = 1)]
+    calls: u32,
+    /// Place them at the same time instead
+    #[arg(long)]
+    together: bool,
+    /// The user hangs up this long after the answer; 0 waits for the business
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
+    talk: Duration,
+    /// The user gives up this long after the INVITE
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    cancel: Option<Duration>,
+    /// WhatsApp gives up when the business has not answered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "45")]
+    ring_limit: Duration,
+    /// Dial digits after the answer, as in 2:4719#
+    #[arg(long, value_name = "SECONDS:DIGITS", value_parser = at)]
+    digits: Option<(Duration, String)>,
+    /// What the call should come to: answer, cancel, refuse, or a status such as 486
+    #[arg(long, value_parser = expectation, default_value = "answer")]
+    expect: Expect,
+    /// What the user should hear: agent, user (an echo), or nothing
+    #[arg(long, default_value = "agent")]
+    hears: Hears,
+    /// Misbehave; may be given several times
+    #[arg(long, value_name = "NAME")]
+    fault: Vec<Fault>,
+    /// Write what was heard to this WAV file
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Our media sockets bind here
+    #[arg(long, default_value = "127.0.0.1")]
+    media: IpAddr,
+    /// Be wa.meta.vc on this address too, for requests that come on connections of their own
+    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["certificate", "key"])]
+    listen: Option<SocketAddr>,
+    /// Certificate of --listen
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Key of --listen
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    user: UserArgs,
+    #[command(flatten)]
+    doubts: DoubtArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "The user")]
+struct UserArgs {
+    /// Number with +, or a business-scoped user id such as US.13491208655302741918
+    #[arg(long, default_value = "+12195550714")]
+    from: String,
+    /// Display name
+    #[arg(long)]
+    name: Option<String>,
+    /// x-wa-meta-user-id
+    #[arg(long)]
+    user_id: Option<String>,
+    /// x-wa-meta-username
+    #[arg(long)]
+    username: Option<String>,
+    /// x-wa-meta-country-code
+    #[arg(long)]
+    country: Option<String>,
+    /// x-wa-meta-cta-payload
+    #[arg(long)]
+    cta_payload: Option<String>,
+    /// x-wa-meta-deeplink-payload
+    #[arg(long)]
+    deeplink_payload: Option<String>,
+}
+
+/// What is not documented of WhatsApp, or comes in several forms.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Doubtful or various in WhatsApp")]
+struct DoubtArgs {
+    /// Codecs of the offer, in order
+    #[arg(long, value_delimiter = ',', default_value = "opus")]
+    codecs: Vec<Codec>,
+    /// Profile of the offer's m-line; some captures show UDP/TLS/RTP/SAVPF beside a=crypto
+    #[arg(long, default_value = "RTP/SAVP")]
+    profile: String,
+    /// A parameter in the user part of the request URI, as in tgrp=wacall; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    user_param: Vec<String>,
+    /// The other spelling of the username and country headers
+    #[arg(long)]
+    other_spelling: bool,
+    /// No x-wa-meta headers but the call's id, as in older samples
+    #[arg(long)]
+    no_context: bool,
+    /// One Via in place of three
+    #[arg(long)]
+    single_via: bool,
+    /// Leave a Route of WhatsApp's own in the INVITE
+    #[arg(long)]
+    foreign_route: bool,
+    /// The Call-ID ends with ==
+    #[arg(long)]
+    padded_call_id: bool,
+    /// One connection for all calls
+    #[arg(long)]
+    reuse_connection: bool,
+    /// Send BYE on a connection of its own
+    #[arg(long)]
+    fresh_connection: bool,
+    /// Answer OPTIONS
+    #[arg(long)]
+    answer_options: bool,
+    /// Discontinuous transmission while the user is silent
+    #[arg(long)]
+    dtx: bool,
+    /// Send media to where it comes from, not to the address in the SDP
+    #[arg(long)]
+    latch: bool,
+    /// RTCP alone keeps a call alive
+    #[arg(long)]
+    rtcp_is_life: bool,
+    /// The other wording of the BYE for want of media
+    #[arg(long)]
+    other_reason: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Hears {
+    Agent,
+    User,
+    Nothing,
+}
+
+impl Hears {
+    fn voice(self) -> Option<Voice> {
+        match self {
+            Self::Agent => Some(Voice::Agent),
+            Self::User => Some(Voice::User),
+            Self::Nothing => None,
+        }
+    }
+}
+
+fn expectation(text: &str) -> Result<Expect, String> {
+    match text {
+        "answer" => Ok(Expect::Answer),
+        "cancel" => Ok(Expect::Cancelled),
+        "refuse" => Ok(Expect::Refusal(None)),
+        status => match status.parse() {
+            Ok(status @ 300..700) => Ok(Expect::Refusal(Some(status))),
+            _ => Err("write answer, cancel, refuse, or a status from 300 to 699".into()),
+        },
+    }
+}
+
+/// True when every check of every call held.
+pub async fn run(args: Args) -> Result<bool, Failure> {
+    let endpoint = Endpoint::new(settings(&args)?, entropy()?)?;
+    if let (Some(bind), Some(chain), Some(key)) = (args.listen, &args.certificate, &args.key) {
+        let address = endpoint.listen(bind, tls::acceptor(chain, key)?).await?;
+        println!("listening on {address}");
+    }
+    let calls: Vec<_> = (0..args.calls)
+        .map(|_| (endpoint.clone(), plan(&args)))
+        .map(|(endpoint, plan)| async move { endpoint.call(plan).await })
+        .collect();
+    let mut held = true;
+    let mut running = tokio::task::JoinSet::new();
+    for (number, call) in (1..).zip(calls) {
+        running.spawn(async move { (number, call.await) });
+        if !args.together {
+            held &= finish(&mut running, &args).await?;
+        }
+    }
+    while !running.is_empty() {
+        held &= finish(&mut running, &args).await?;
+    }
+    for note in endpoint.hub.take_notes() {
+        println!("note: {note}");
+    }
+    Ok(held)
+}
+
+async fn finish(
+    running: &mut tokio::task::JoinSet<(u32, crate::sim::report::Report)>,
+    args: &Args,
+) -> Result<bool, Failure> {
+    let Some(finished) = running.join_next().await else {
+        return Ok(true);
+    };
+    let (number, report) = finished?;
+    let record = args
+        .record
+        .as_deref()
+        .map(|path| numbered(path, number, args.calls));
+    show(&format!("call {number}"), &report, record.as_deref())?;
+    Ok(report.verdict.held())
+}
+
+/// `heard.wav` becomes `heard-3.wav` where there are several.
+fn numbered(path: &std::path::Path, number: u32, of: u32) -> PathBuf {
+    if of == 1 {
+        return path.into();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{number}.wav"))
+}
+
+fn settings(args: &Args) -> Result<Settings, Failure> {
+    let target = args.target.to_socket_addrs()?.next();
+    let target = target.ok_or_else(|| format!("{} has no address", args.target))?;
+    let host = args.target.rsplit_once(':').map_or("", |(host, _)| host);
+    Ok(Settings {
+        target,
+        host: args.host.clone().unwrap_or_else(|| host.into()),
+        ca: args.ca.clone(),
+        media: args.media,
+        reuse_connection: args.doubts.reuse_connection,
+        answer_options: args.doubts.answer_options,
+    })
+}
+
+fn plan(args: &Args) -> Plan {
+    let doubts = &args.doubts;
+    Plan {
+        caller: caller(args),
+        number: args.number.clone(),
+        password: args.password.clone(),
+        shape: Shape {
+            user_params: doubts.user_param.clone(),
+            single_via: doubts.single_via,
+            foreign_route: doubts.foreign_route,
+            padded_call_id: doubts.padded_call_id,
+            fresh_connection: doubts.fresh_connection,
+        },
+        offer: Offer {
+            codecs: doubts.codecs.clone(),
+            profile: doubts.profile.clone(),
+        },
+        media: Media {
+            says: Says::Voice(Voice::User),
+            hears: args.hears.voice(),
+            dtx: doubts.dtx,
+            latch: doubts.latch,
+            rtcp_is_life: doubts.rtcp_is_life,
+            other_reason: doubts.other_reason,
+        },
+        talk: Some(args.talk).filter(|talk| !talk.is_zero()),
+        cancel: args.cancel,
+        ring_limit: args.ring_limit,
+        digits: args.digits.clone(),
+        expect: args.expect,
+        faults: args.fault.iter().copied().collect(),
+    }
+}
+
+fn caller(args: &Args) -> Caller {
+    let user = &args.user;
+    let context = Context {
+        user_id: user.user_id.clone(),
+        username: user.username.clone(),
+        country: user.country.clone(),
+        cta_payload: user.cta_payload.clone(),
+        deeplink_payload: user.deeplink_payload.clone(),
+        other_spelling: args.doubts.other_spelling,
+    };
+    Caller {
+        user: user.from.clone(),
+        display_name: user.name.clone(),
+        context: (!args.doubts.no_context).then_some(context),
+    }
+}

@@ -1,0 +1,102 @@
+//! What a person reads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::sim::demo::Performance;
+use crate::sim::demo::stage::Stage;
+use crate::sim::demo::stories::Story;
+use crate::sim::report::Report;
+
+pub fn list(stories: &[Story]) {
+    for story in stories {
+        println!("{:<8} {}", story.name, story.title);
+    }
+}
+
+pub fn opening(stage: &Stage, calls: usize) {
+    println!(
+        "WhatsApp (simulated)  ── TLS, SDES-SRTP, Opus ──▶  wabridge  ── UDP, RTP ──▶  PBX (simulated)"
+    );
+    println!(
+        "                                          {:>19}                {}",
+        stage.whatsapp, stage.pbx
+    );
+    println!("{calls} calls, some at the same time.\n");
+}
+
+pub fn performance(performance: &Performance) {
+    let Performance {
+        story,
+        user,
+        agent,
+        record,
+    } = performance;
+    println!("── {}: {}", story.name, story.title);
+    figures(user, agent.as_ref());
+    for check in &user.verdict.checks {
+        println!("   {check}");
+    }
+    match agent {
+        Some(agent) => {
+            println!("   at the PBX: {}", agent.outcome);
+            for check in &agent.verdict.checks {
+                println!("   {check}");
+            }
+        }
+        None => println!("   FAIL  the call never came to the PBX"),
+    }
+    if let Some(record) = record {
+        println!("   record  {record}");
+    }
+    println!();
+}
+
+/// Set-up, first audio, scores, loss.
+fn figures(user: &Report, agent: Option<&Report>) {
+    if let Some(setup) = user.setup {
+        println!("   set-up         {}", milliseconds(Some(setup)));
+    }
+    let Some(agent) = agent.filter(|_| user.first_packet.is_some()) else {
+        return;
+    };
+    println!("                  to the user      to the agent");
+    row(
+        "first audio",
+        [user, agent].map(|one| milliseconds(one.first_sound)),
+    );
+    row(
+        "audio score",
+        [user, agent].map(|one| match one.score {
+            Some(score) => format!("{:.2}", score.intelligibility),
+            None => "not judged".into(),
+        }),
+    );
+    row(
+        "packets lost",
+        [user, agent].map(|one| format!("{} of {}", one.heard.lost, one.heard.packets)),
+    );
+}
+
+fn row(what: &str, [user, agent]: [String; 2]) {
+    println!("   {what:<14} {user:<16} {agent}");
+}
+
+fn milliseconds(time: Option<Duration>) -> String {
+    time.map_or("none".into(), |time| format!("{} ms", time.as_millis()))
+}
+
+pub fn closing(held: bool, took: Duration, out: &Path, notes: &[String]) {
+    for note in notes {
+        println!("note: {note}");
+    }
+    let verdict = match held {
+        true => "Every check held.",
+        false => "Not every check held: look for FAIL above.",
+    };
+    println!(
+        "{verdict}  {:.0} s. What each party heard, the log and the records: {}",
+        took.as_secs_f64(),
+        out.display()
+    );
+}
