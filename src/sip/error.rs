@@ -26,3 +26,26 @@ impl ParseError {
         }
     }
 }
+
+/// The first thing wrong with a message.
+#[derive(Default)]
+pub(crate) struct Fault(pub(crate) Option<ParseError>);
+
+impl Fault {
+    pub(crate) fn check<T>(&mut self, result: Result<T, ParseError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.0.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn or<T>(self, value: T) -> Result<T, ParseError> {
+        match self.0 {
+            Some(error) => Err(error),
+            None => Ok(value),
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Cutting messages out of a stream (RFC 3261 §18.3) and CRLF keep-alive (RFC 5626 §3.5.1). Each byte is looked at once,
 //! whatever the chunks. Not here: sockets, and what a message says.
 
+use crate::sip::head;
 use crate::sip::limits;
-use crate::sip::reader;
 
 /// One stream's bytes. After `push`, call `poll` until it gives `None`: then at most one unfinished message is held.
 #[derive(Default)]
@@ -116,7 +116,7 @@ impl Framer {
     fn head(&mut self, searched: usize) -> Step {
         let rest = self.rest();
         let searchable = &rest[..rest.len().min(limits::HEAD)];
-        match reader::end_of_head(searchable, searched) {
+        match head::end_of_head(searchable, searched) {
             Some(end) => Step::Go(match whole_length(&rest[..end]) {
                 Ok(length) => State::Body { length },
                 Err(error) => State::Broken(error),
@@ -155,7 +155,7 @@ enum Step {
 
 /// Bytes of the message that begins with `head`. Without Content-Length it has no body (dossier 2.7).
 fn whole_length(head: &[u8]) -> Result<usize, FramingError> {
-    let body = reader::content_length(head)
+    let body = head::content_length(head)
         .map_err(|_| FramingError::BadContentLength)?
         .unwrap_or(0);
     let whole = body.saturating_add(head.len() as u64);

@@ -1,34 +1,35 @@
 //! Reading one whole message (RFC 3261 §7, §25.1). Reads on after the first fault as far as it can, so that a bad request
 //! can still be answered.
 
-use crate::sip::error::ParseError;
+use crate::sip::error::{Fault, ParseError};
+use crate::sip::head::{end_of_head, read_headers};
 use crate::sip::headers::Headers;
 use crate::sip::limits;
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::name::Name;
-use crate::sip::text;
+use crate::sip::start_line::{StartLine, check_version};
 use crate::sip::uri::Uri;
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Message, ParseError> {
     let (head, rest) = split_head(skip_line_breaks(bytes));
     let head = String::from_utf8_lossy(head);
     let (start, lines) = head.split_once("\r\n").unwrap_or((&head, ""));
+    let start = StartLine::parse(start)?;
     let mut fault = Fault::default();
     fault.check(rest.ok_or(ParseError::new("no empty line after the headers")));
     fault.check(within_size(bytes));
     let (headers, length) = read_headers(lines, &mut fault);
     let body = body(rest.unwrap_or_default(), length, &mut fault);
-    match StartLine::parse(start)? {
+    fault.check(mandatory(&headers));
+    match start {
         StartLine::Request {
             method,
             target,
             version,
         } => {
-            let uri =
-                fault.check(Uri::parse(target).map_err(|_| ParseError::new("bad request URI")));
-            fault.check(supported(version));
-            let uri = uri.unwrap_or_else(|| Uri::unread(target));
+            fault.check(check_version(version));
+            let uri = read_target(target, &mut fault);
             finish_request(
                 Request {
                     method,
@@ -40,24 +41,19 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Message, ParseError> {
             )
         }
         StartLine::Response { status, reason } => {
-            fault.check(mandatory(&headers));
             let reason = reason.to_owned();
-            fault.or_else(|| {
-                Message::Response(Response {
-                    status,
-                    reason,
-                    headers,
-                    body,
-                })
-            })
+            fault.or(Message::Response(Response {
+                status,
+                reason,
+                headers,
+                body,
+            }))
         }
     }
 }
 
 fn finish_request(request: Request, mut fault: Fault) -> Result<Message, ParseError> {
-    fault.check(mandatory(&request.headers));
     fault.check(request.headers.max_forwards());
-    fault.check(target_without_headers(&request.uri));
     fault.check(same_method(&request));
     match fault.0 {
         Some(error) => Err(ParseError {
@@ -68,19 +64,19 @@ fn finish_request(request: Request, mut fault: Fault) -> Result<Message, ParseEr
     }
 }
 
+/// RFC 3261 §19.1.1: a request URI has no headers.
+fn read_target(target: &str, fault: &mut Fault) -> Uri {
+    let uri = Uri::parse(target).ok().filter(|uri| uri.headers.is_none());
+    fault
+        .check(uri.ok_or(ParseError::new("bad request URI")))
+        .unwrap_or_else(|| Uri::unread(target))
+}
+
 /// A response needs these lines and copies them as they came. There is no response to ACK.
 fn is_answerable(request: &Request) -> bool {
     let copied = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
     let present = |name: &Name| request.headers.get(name).is_some();
     request.method != Method::Ack && copied.iter().all(present)
-}
-
-/// RFC 3261 §19.1.1: no headers in a request URI.
-fn target_without_headers(uri: &Uri) -> Result<(), ParseError> {
-    match uri.headers {
-        Some(_) => Err(ParseError::new("headers in the request URI")),
-        None => Ok(()),
-    }
 }
 
 fn same_method(request: &Request) -> Result<(), ParseError> {
@@ -89,71 +85,6 @@ fn same_method(request: &Request) -> Result<(), ParseError> {
             Err(ParseError::new("the CSeq method is not the request's"))
         }
         Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-/// The first thing wrong with a message.
-#[derive(Default)]
-struct Fault(Option<ParseError>);
-
-impl Fault {
-    fn check<T>(&mut self, result: Result<T, ParseError>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.0.get_or_insert(error);
-                None
-            }
-        }
-    }
-
-    fn or_else<T>(self, value: impl FnOnce() -> T) -> Result<T, ParseError> {
-        match self.0 {
-            Some(error) => Err(error),
-            None => Ok(value()),
-        }
-    }
-}
-
-enum StartLine<'a> {
-    Request {
-        method: Method,
-        target: &'a str,
-        version: &'a str,
-    },
-    Response {
-        status: u16,
-        reason: &'a str,
-    },
-}
-
-impl<'a> StartLine<'a> {
-    fn parse(line: &'a str) -> Result<Self, ParseError> {
-        match line.strip_prefix("SIP/2.0 ") {
-            Some(status_line) => {
-                Self::response(status_line).ok_or(ParseError::new("bad status line"))
-            }
-            None => Self::request(line).ok_or(ParseError::new("bad request line")),
-        }
-    }
-
-    /// The target is all between the first and the last blank, so that a request with blanks in its URI can be answered.
-    fn request(line: &'a str) -> Option<Self> {
-        let (method, rest) = line.split_once(' ')?;
-        let (target, version) = rest.rsplit_once(' ')?;
-        Some(Self::Request {
-            method: Method::parse(method)?,
-            target,
-            version,
-        })
-    }
-
-    /// A missing blank before an empty phrase is let through.
-    fn response(line: &'a str) -> Option<Self> {
-        let (digits, reason) = line.split_once(' ').unwrap_or((line, ""));
-        let status = u16::try_from(text::digits(digits)?).ok()?;
-        let known = digits.len() == 3 && (100..700).contains(&status);
-        known.then_some(Self::Response { status, reason })
     }
 }
 
@@ -173,90 +104,10 @@ fn split_head(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Where the empty line after the headers ends. The first `searched` bytes are known to hold no such end.
-pub(crate) fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(3);
-    let at = bytes
-        .get(from..)?
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")?;
-    Some(from + at + 4)
-}
-
-/// What Content-Length says in a head, read as a whole message's is. Other headers may be anything.
-pub(crate) fn content_length(head: &[u8]) -> Result<Option<u64>, ParseError> {
-    let head = String::from_utf8_lossy(head);
-    let (_, lines) = head.split_once("\r\n").unwrap_or_default();
-    let mut length = None;
-    for line in Unfolded(lines) {
-        if let Some((name, value)) = line.split_once(':')
-            && Name::from(text::trim(name)) == Name::ContentLength
-        {
-            agree(&mut length, text::trim(value))?;
-        }
-    }
-    Ok(length)
-}
-
 fn within_size(bytes: &[u8]) -> Result<(), ParseError> {
     match bytes.len() > limits::MESSAGE {
         true => Err(ParseError::with_status(513, "the message is too large")),
         false => Ok(()),
-    }
-}
-
-fn supported(version: &str) -> Result<(), ParseError> {
-    match version {
-        "SIP/2.0" => Ok(()),
-        other if other.starts_with("SIP/") => Err(ParseError::with_status(505, "not SIP/2.0")),
-        _ => Err(ParseError::new("bad request line")),
-    }
-}
-
-/// The header lines, and what Content-Length said.
-fn read_headers(lines: &str, fault: &mut Fault) -> (Headers, Option<u64>) {
-    let mut headers = Headers::new();
-    let mut length = None;
-    for line in Unfolded(lines) {
-        if headers.len() == limits::HEADERS {
-            fault.check::<()>(Err(ParseError::with_status(513, "too many headers")));
-            break;
-        }
-        let header = read_header(&line).and_then(|(name, value)| {
-            match name {
-                Name::ContentLength => agree(&mut length, value)?,
-                name if name.is_single() && headers.count(&name) > 0 => {
-                    return Err(ParseError::new("a header that may come once comes twice"));
-                }
-                name => headers.push(name, value),
-            }
-            Ok(())
-        });
-        fault.check(header);
-    }
-    (headers, length)
-}
-
-fn read_header(line: &str) -> Result<(Name, &str), ParseError> {
-    if line.len() > limits::HEADER {
-        return Err(ParseError::with_status(513, "a header is too long"));
-    }
-    let (name, value) = line
-        .split_once(':')
-        .ok_or(ParseError::new("a header without colon"))?;
-    let name = text::trim(name);
-    if !text::is_token(name) || value.contains(['\r', '\n']) {
-        return Err(ParseError::new("bad header line"));
-    }
-    Ok((Name::from(name), text::trim(value)))
-}
-
-/// Equal Content-Lengths are one; unequal ones leave the end of the message unknown.
-fn agree(length: &mut Option<u64>, value: &str) -> Result<(), ParseError> {
-    let new = text::digits(value).ok_or(ParseError::new("bad Content-Length"))?;
-    match length.replace(new) {
-        Some(old) if old != new => Err(ParseError::new("Content-Lengths that differ")),
-        Some(_) | None => Ok(()),
     }
 }
 
@@ -281,37 +132,6 @@ fn mandatory(headers: &Headers) -> Result<(), ParseError> {
     headers.call_id()?;
     headers.cseq()?;
     Ok(())
-}
-
-/// Lines with their folding undone: a line that starts with a blank goes on from the one before, as one blank (§7.3.1).
-struct Unfolded<'a>(&'a str);
-
-impl<'a> Iterator for Unfolded<'a> {
-    type Item = std::borrow::Cow<'a, str>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut line = std::borrow::Cow::Borrowed(self.take_line());
-        while self.0.starts_with(text::is_blank) {
-            let more = text::trim(self.take_line());
-            let so_far = line.trim_end_matches(text::is_blank).len();
-            let line = line.to_mut();
-            line.truncate(so_far);
-            line.push(' ');
-            line.push_str(more);
-        }
-        Some(line)
-    }
-}
-
-impl<'a> Unfolded<'a> {
-    fn take_line(&mut self) -> &'a str {
-        let (line, rest) = self.0.split_once("\r\n").unwrap_or((self.0, ""));
-        self.0 = rest;
-        line
-    }
 }
 
 #[cfg(test)]
@@ -446,6 +266,12 @@ mod tests {
     }
 
     #[test]
+    fn a_first_header_cannot_be_folded() {
+        let folded = INVITE.replacen("Via:", " Via:", 1);
+        assert_eq!(error(&folded).what, "bad header line");
+    }
+
+    #[test]
     fn limits_hold() {
         let many = INVITE.replace("Subject: one", &"A: b\r\n".repeat(300));
         assert_eq!(error(&many).status, 513);
@@ -477,6 +303,7 @@ mod tests {
             "SIP/2.0 700 x",
             "SIP/2.0 4294967301 x",
             "SIP/2.0 +20 x",
+            "SIP/2.0 200 a\nX: b",
             "SIP/2.0",
         ] {
             assert!(
