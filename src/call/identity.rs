@@ -50,8 +50,17 @@ impl Context {
     pub fn field(&self, name: &str) -> Option<String> {
         spellings(name)
             .find_map(|spelling| self.headers.get_loose(&format!("{PREFIX}{spelling}")))
+            .or_else(|| self.in_call_id(name))
             .map(|value| clean(value, MAX_VALUE))
             .filter(|value| !value.is_empty())
+    }
+
+    /// WhatsApp's Call-ID is `outgoing:wacid....`; older samples have it nowhere else.
+    fn in_call_id(&self, name: &str) -> Option<&str> {
+        let call_id = self.headers.call_id().ok()?;
+        call_id
+            .strip_prefix("outgoing:")
+            .filter(|id| name == "wacid" && id.starts_with("wacid."))
     }
 
     /// Payload of the call button or, failing that, of the deep link.
@@ -61,11 +70,7 @@ impl Context {
     }
 
     pub fn wacid(&self) -> Option<String> {
-        self.field("wacid").or_else(|| {
-            let call_id = self.headers.call_id().ok()?;
-            let wacid = call_id.strip_prefix("outgoing:")?;
-            wacid.starts_with("wacid.").then(|| clean(wacid, MAX_VALUE))
-        })
+        self.field("wacid")
     }
 
     /// `From` and `P-Asserted-Identity` toward a PBX: the user at our own host, since `wa.meta.vc` means nothing there.

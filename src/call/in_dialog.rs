@@ -27,7 +27,6 @@ pub fn reply(request: &Request) -> (Reply, Option<Digit>) {
         Method::Options => (status_with(200, Name::Accept, "application/sdp"), None),
         Method::Refer => (status(603), None),
         Method::Notify => (status(481), None),
-        Method::Subscribe => (status(489), None),
         Method::Invite
         | Method::Ack
         | Method::Bye
@@ -35,6 +34,7 @@ pub fn reply(request: &Request) -> (Reply, Option<Digit>) {
         | Method::Register
         | Method::Update
         | Method::Prack
+        | Method::Subscribe
         | Method::Message
         | Method::Publish
         | Method::Other(_) => (not_allowed(), None),
