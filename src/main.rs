@@ -1,1 +1,48 @@
-fn main() {}
+//! The command line: which program this is today.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Bridges WhatsApp Business Calling to the telephone system a company already owns.
+#[derive(Parser)]
+#[command(name = "wabridge", version)]
+struct Arguments {
+    #[command(subcommand)]
+    program: Program,
+}
+
+#[derive(Subcommand)]
+enum Program {
+    /// Carry calls until SIGTERM (once: let calls end, twice: end them). SIGHUP reloads configuration and certificates.
+    Run(ConfigFile),
+    /// Say what is wrong with a configuration: exit code 0 when nothing is, 2 when something is.
+    Check(ConfigFile),
+    /// Place calls through the bridge with the two simulators, and print what each party heard.
+    Demo(wabridge::sim::demo::Args),
+    /// Play one of the two sides against any target.
+    #[command(subcommand)]
+    Sim(wabridge::sim::cli::Sim),
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/wabridge/wabridge.toml"
+    )]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().program {
+        Program::Run(file) => wabridge::daemon::run(&file.config),
+        Program::Check(file) => wabridge::daemon::check(&file.config),
+        Program::Demo(arguments) => wabridge::sim::demo::run(&arguments),
+        Program::Sim(sim) => wabridge::sim::cli::run(sim),
+    }
+}

@@ -145,6 +145,12 @@ impl MediaPlane {
             .fold(0.0, f32::max)
     }
 
+    /// Workers whose thread ended before its time; the calls they carried are silent.
+    pub fn workers_gone(&self) -> usize {
+        let gone = |worker: &&Worker| worker.handle.is_gone();
+        self.workers.iter().filter(gone).count()
+    }
+
     /// Calls open now.
     pub fn calls(&self) -> usize {
         self.workers.iter().map(|worker| worker.calls).sum()

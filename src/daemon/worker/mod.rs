@@ -76,6 +76,10 @@ impl Handle {
         self.waker.wake();
         Ok(())
     }
+
+    pub fn is_gone(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for Handle {

@@ -1,0 +1,234 @@
+//! The one task that owns all calls: inputs in, polls out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::sleep_until;
+use tracing::{debug, error, info, warn};
+
+use super::health::{Health, Signs};
+use super::log::LogControl;
+use super::plane::MediaPlane;
+use super::reload;
+use super::service::{self, Watchdog};
+use super::signals::{Order, Signals};
+use super::stage::{Stage, Step};
+use crate::call::switchboard::{MediaEvent, Moment, Switchboard};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::net::{NetEvent, Network};
+use crate::store::Store;
+
+/// For what was handed over when the process leaves: messages in queues, CDRs on their way to the disk.
+const LAST_WRITES: Duration = Duration::from_secs(3);
+
+/// Everything that is open, as `start` opened it.
+pub(super) struct World {
+    /// The configuration file, for SIGHUP.
+    pub(super) path: PathBuf,
+    pub(super) config: Arc<Config>,
+    pub(super) network: Network,
+    pub(super) plane: MediaPlane,
+    pub(super) store: Store,
+    pub(super) signals: Signals,
+    pub(super) log: LogControl,
+}
+
+pub(super) struct Signalling {
+    world: World,
+    switchboard: Switchboard,
+    health: Health,
+    watchdog: Watchdog,
+    stage: Stage,
+}
+
+/// Whatever happens to the task.
+enum Input {
+    Net(NetEvent),
+    Media(MediaEvent),
+    Order(Order),
+    Deadline,
+}
+
+impl Signalling {
+    pub(super) fn new(world: World, entropy: Entropy) -> Self {
+        let now = moment();
+        Self {
+            switchboard: Switchboard::new(now, world.config.clone(), entropy),
+            health: Health::new(now.instant),
+            watchdog: Watchdog::new(now.instant),
+            stage: Stage::Serving,
+            world,
+        }
+    }
+
+    /// Until nothing is left to be done.
+    pub(super) async fn run(mut self) {
+        while self.stage != Stage::Gone {
+            let now = moment();
+            self.handle_timeout(now);
+            self.settle(now);
+            let input = self.input().await;
+            let now = moment();
+            self.supply_ports(now);
+            self.handle(now, input);
+            self.settle(now);
+        }
+        self.leave().await;
+    }
+
+    async fn input(&mut self) -> Input {
+        let deadline = self.poll_timeout();
+        let world = &mut self.world;
+        tokio::select! {
+            event = world.network.next() => Input::Net(event),
+            event = world.plane.event() => Input::Media(event),
+            order = world.signals.next() => Input::Order(order),
+            () = sleep_until(deadline.into()) => Input::Deadline,
+        }
+    }
+
+    fn handle(&mut self, now: Moment, input: Input) {
+        match input {
+            Input::Net(event) => self.handle_network(now, event),
+            Input::Media(event) => self.switchboard.handle_media(now, event),
+            Input::Order(Order::Stop) => {
+                let step = self.stage.stop(now.instant, self.world.config.limits.drain);
+                self.take(now, step);
+            }
+            Input::Order(Order::Reload) => self.reload(now),
+            // The head of the loop looks at every clock.
+            Input::Deadline => {}
+        }
+    }
+
+    fn handle_network(&mut self, now: Moment, event: NetEvent) {
+        match event {
+            NetEvent::Received { source, bytes } => {
+                self.switchboard.handle_received(now, source, &bytes);
+            }
+            NetEvent::FlowClosed { flow } => self.switchboard.handle_flow_closed(now, flow),
+            NetEvent::TransmitFailed { tag, error } => {
+                debug!(%error, "a message did not leave");
+                self.switchboard.handle_transmit_failed(now, tag, error);
+            }
+        }
+    }
+
+    /// Every clock that ran out.
+    fn handle_timeout(&mut self, now: Moment) {
+        let due = self.switchboard.poll_timeout();
+        if due.is_some_and(|due| due <= now.instant) {
+            self.supply_ports(now);
+            self.switchboard.handle_timeout(now);
+        }
+        self.watchdog.handle_timeout(now.instant);
+        if self.health.poll_timeout() <= now.instant {
+            self.look_after_health(now);
+        }
+        let step = self.stage.handle_timeout(now.instant);
+        self.take(now, step);
+    }
+
+    fn poll_timeout(&self) -> Instant {
+        let deadlines = [
+            self.switchboard.poll_timeout(),
+            self.watchdog.poll_timeout(),
+            self.stage.poll_timeout(),
+        ];
+        let health = self.health.poll_timeout();
+        deadlines.into_iter().flatten().fold(health, Instant::min)
+    }
+
+    /// The law of the doors: everything the switchboard wants done is done before the next input.
+    fn settle(&mut self, now: Moment) {
+        while let Some(transmit) = self.switchboard.poll_transmit() {
+            self.world.network.send(transmit);
+        }
+        while let Some(command) = self.switchboard.poll_media() {
+            self.world.plane.handle_command(now.instant, command);
+        }
+        while let Some(cdr) = self.switchboard.poll_cdr() {
+            self.world.store.keep(&cdr);
+        }
+        if self.switchboard.is_idle() {
+            self.stage.idle(now.instant);
+        }
+    }
+
+    fn supply_ports(&mut self, now: Moment) {
+        let wanted = self.switchboard.ports_wanted();
+        if wanted > 0 {
+            let ports = self.world.plane.bind_ports(now.instant, wanted);
+            self.switchboard.handle_ports(&ports);
+        }
+    }
+
+    fn look_after_health(&mut self, now: Moment) {
+        let signs = Signs {
+            listeners: self.world.network.listeners(),
+            workers_gone: self.world.plane.workers_gone(),
+            utilisation: self.world.plane.utilisation(),
+        };
+        if let Some(condition) = self.health.look(now.instant, now.wall, &signs) {
+            self.switchboard.handle_condition(now, condition);
+        }
+    }
+
+    fn take(&mut self, now: Moment, step: Step) {
+        match step {
+            Step::Nothing => {}
+            Step::Drain => {
+                info!("stopping: no new calls");
+                service::stopping();
+                self.switchboard.drain(now);
+            }
+            Step::EndAll => {
+                warn!("stopping: every call is ended");
+                self.switchboard.end_all(now);
+            }
+        }
+    }
+
+    /// The files are opened anew whatever the configuration says; a wrong one changes nothing else.
+    fn reload(&mut self, now: Moment) {
+        service::reloading();
+        self.world.store.reopen();
+        match reload::read(&self.world.path, &self.world.config) {
+            Ok(config) => self.follow(now, config),
+            Err(error) => error!(%error, "the old configuration stays"),
+        }
+        service::ready();
+    }
+
+    fn follow(&mut self, now: Moment, config: Config) {
+        let world = &mut self.world;
+        world.config = Arc::new(config);
+        if let Err(error) = world.log.follow(&world.config.log) {
+            error!(%error, "the old log filter stays");
+        }
+        // What it could not read it has logged itself, and kept what it had.
+        world.network.reload(&world.config.listeners);
+        self.switchboard.handle_config(now, world.config.clone());
+        self.health.look_again(now.instant);
+        info!("configuration reloaded");
+    }
+
+    async fn leave(self) {
+        let World { network, store, .. } = self.world;
+        let deadline = tokio::time::Instant::now() + LAST_WRITES;
+        network.close(deadline).await;
+        if let Err(error) = store.close(LAST_WRITES) {
+            error!(%error, "stopping");
+        }
+        info!("stopped");
+    }
+}
+
+fn moment() -> Moment {
+    Moment {
+        instant: Instant::now(),
+        wall: SystemTime::now(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as an operator meets it: started, asked, told to reload and to stop, misconfigured.
+
+mod check;
+mod lifecycle;
+mod reload;
+mod service_manager;
+mod support;
