@@ -2,7 +2,7 @@
 //!
 //! **Fed** (toward WhatsApp). The stream is a row of slots of 20 ms that never ends; `due` is when the next slot must
 //! leave at the latest. A frame from the other side takes the next slot as it arrives, ahead of `due`; by how much is
-//! the *margin*, and it is all the delay that the bridge adds. At `due` with nothing there, fill takes the slot.
+//! the *margin*, and it is all the delay that the bridge adds (and the longest time without a packet, with one slot). At `due` with nothing there, fill takes the slot.
 //!
 //! * Sound after silence begins with a margin of at least `CUSHION`: one more frame of fill leaves first if need be. So the
 //!   ordinary jitter of a local network does not tear holes.
@@ -21,7 +21,8 @@ use crate::media::ticks::Ticks;
 
 const FRAME: Duration = Duration::from_millis(20);
 const CUSHION: Duration = Duration::from_millis(10);
-const MARGIN_MAX: Duration = Duration::from_millis(60);
+/// A packet of 60 ms and the jitter of a bad network.
+const MARGIN_MAX: Duration = Duration::from_millis(80);
 const EXCESS: Duration = Duration::from_millis(30);
 /// One second.
 const WINDOW: u32 = 50;

@@ -1,0 +1,6 @@
+//! The bridge in virtual time, between scripted peers.
+
+mod sound;
+mod world;
+
+mod feeding;
