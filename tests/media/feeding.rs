@@ -215,7 +215,7 @@ fn pbx_stream_goes_on_in_another_clock() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
 
     /// Loss, jitter, reordering and duplication of the PBX's packets never show in WhatsApp's rows.
     #[test]

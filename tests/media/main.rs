@@ -3,4 +3,6 @@
 mod sound;
 mod world;
 
+mod digits;
 mod feeding;
+mod listening;
