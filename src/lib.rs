@@ -19,15 +19,22 @@
 //! Every engine has the same doors: `handle_*(now, ...)` in, `poll_*()` out. The law of the doors: **after any handle,
 //! poll transmits and events until empty, then read the deadline.** The daemon and the tests run the same loop.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod call;
 pub mod config;
+#[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod daemon;
 pub mod entropy;
 pub mod media;
+#[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod net;
 pub mod party;
 pub mod sdp;
 pub mod side;
+#[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod sim;
 pub mod sip;
+#[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod store;
