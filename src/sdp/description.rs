@@ -146,10 +146,8 @@ fn parse_session(bytes: &[u8]) -> Result<Session, Refusal> {
         return Err(malformed(format!("more than {MAX_LINES} lines")));
     }
     let text = String::from_utf8_lossy(bytes);
-    Session::parse(text.trim().as_bytes()).map_err(|error| {
-        let words: String = error.to_string().chars().take(120).collect();
-        malformed(words)
-    })
+    Session::parse(text.trim().as_bytes())
+        .map_err(|error| malformed(excerpt(&error.to_string(), 120)))
 }
 
 fn malformed(words: String) -> Refusal {
@@ -173,11 +171,12 @@ impl Audio {
         let own = &media.attributes;
         let anywhere = |name| find(own, name).or_else(|| find(&session.attributes, name));
         let mid = value(own, "mid")
+            .map(str::trim)
             .filter(|mid| is_token(mid))
             .map(str::to_owned);
         Self {
             proto: Proto::from_token(&media.proto),
-            proto_text: media.proto.chars().take(40).collect(),
+            proto_text: excerpt(&media.proto, 40),
             address: media
                 .connections
                 .first()
@@ -298,7 +297,7 @@ fn read_rtcp(value: &str) -> Option<(u16, Option<IpAddr>)> {
 fn read_direction(attributes: &[Attribute]) -> Option<Direction> {
     attributes
         .iter()
-        .find_map(|attribute| Direction::from_name(&attribute.attribute))
+        .find_map(|attribute| Direction::from_name(attribute.attribute.trim()))
 }
 
 /// Whole milliseconds; some peers write `20.0`.
@@ -334,7 +333,7 @@ fn read_format(number: PayloadType, attributes: &[Attribute]) -> Format {
             None => Encoding::from_static(number),
         },
         label: match rtpmap {
-            Some(text) => text.chars().take(32).collect(),
+            Some(text) => excerpt(text, 32),
             None => format!("payload type {number}"),
         },
         opus: fmtp.map(OpusLimits::from_fmtp).unwrap_or_default(),
@@ -352,7 +351,7 @@ fn numbered<'a>(attributes: &'a [Attribute], name: &str, number: PayloadType) ->
 fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
     attributes
         .iter()
-        .find(|attribute| attribute.attribute.eq_ignore_ascii_case(name))
+        .find(|attribute| attribute.attribute.trim().eq_ignore_ascii_case(name))
 }
 
 fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
@@ -364,6 +363,14 @@ fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &
         .iter()
         .filter(move |attribute| attribute.attribute.eq_ignore_ascii_case(name))
         .filter_map(|attribute| attribute.value.as_deref())
+}
+
+/// The peer's text for our words: bounded, without control characters.
+fn excerpt(text: &str, length: usize) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(length)
+        .collect()
 }
 
 /// A name that may be written back (RFC 8866 §9 `token`).

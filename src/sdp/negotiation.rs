@@ -1,5 +1,7 @@
 //! One leg's offers and answers over time (RFC 3264 §8, RFC 6337).
 
+use std::fmt;
+
 use super::codec::Encoding;
 use super::description::{Audio, Description, Proto};
 use super::numbers::Numbers;
@@ -23,10 +25,19 @@ pub struct Negotiation {
 }
 
 /// A description that we sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Sent {
     lines: Vec<OwnLine>,
+    /// Holds keys.
     text: String,
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent")
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -362,6 +362,29 @@ fn what_is_no_description_is_malformed() {
     ));
 }
 
+/// Trailing spaces and empty lines, as careless devices write them.
+#[test]
+fn careless_spacing_is_read() {
+    let offer = audio(
+        "m=audio 4000 RTP/AVP 96 0 
+c=IN IP4 192.0.2.77 
+
+a=rtpmap:96  opus/48000/2 
+a=sendonly 
+a=rtcp-mux 
+a=ptime: 30",
+    );
+    let (_, agreement) = answer(&mut pbx_leg(), &offer);
+    assert_eq!(agreement.codec, Codec::Opus);
+    assert_eq!(agreement.direction, Direction::RecvOnly);
+    assert!(agreement.rtcp_mux);
+    assert_eq!(agreement.packet_time, Duration::from_millis(30));
+    assert_eq!(
+        agreement.remote_rtp,
+        Some("192.0.2.77:4000".parse().unwrap())
+    );
+}
+
 #[test]
 fn text_that_is_not_utf8_is_read() {
     let mut offer = crlf(&audio("m=audio 4000 RTP/AVP 0"));

@@ -131,6 +131,17 @@ fn sdes_offer_is_answered() {
 }
 
 #[test]
+fn nothing_printed_holds_a_key() {
+    let mut leg = whatsapp_leg();
+    let (text, agreement) = answer(&mut leg, &sdes_offer());
+    let own_key = text.split("inline:").nth(1).unwrap().trim();
+    let own_key = own_key.lines().next().unwrap();
+    let shown = format!("{leg:?} {agreement:?}");
+    assert!(shown.contains("MasterKey(..)"));
+    assert!(!shown.contains(own_key) && !shown.contains(KEY) && !shown.contains("inline"));
+}
+
+#[test]
 fn bare_line_feeds_and_a_missing_last_one_are_read() {
     let offer = sdes_offer();
     let bare = whatsapp_leg()
