@@ -36,7 +36,7 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub struct Hours {
     pub zone: TimeZone,
-    /// Day, from, to (not included). The end of the day, 24:00, is `Time::MAX`.
+    /// Day, from, to (not included). The end of the day, 24:00, is midnight.
     pub windows: Vec<(Weekday, Time, Time)>,
 }
 
@@ -113,7 +113,7 @@ impl Hours {
     pub fn contain(&self, moment: jiff::Timestamp) -> bool {
         let local = self.zone.to_datetime(moment);
         self.windows.iter().any(|&(day, from, to)| {
-            let is_before_end = to == Time::MAX || local.time() < to;
+            let is_before_end = to == Time::midnight() || local.time() < to;
             day == local.weekday() && from <= local.time() && is_before_end
         })
     }
@@ -138,10 +138,8 @@ fn parse_windows(text: &str) -> Result<Vec<(Weekday, Time, Time)>, &'static str>
         .trim()
         .split_once('-')
         .ok_or("times stand with a dash between")?;
-    let (from, to) = (parse_time(from)?, parse_time(to)?);
-    if from >= to {
-        return Err("the end is not after the beginning; over midnight, write two windows");
-    }
+    let from = parse_time(from)?;
+    let to = parse_end(to, from)?;
     let days = first.cycle_forward().take(7);
     let count = 1 + usize::try_from(last.since(first)).unwrap_or(0);
     Ok(days.take(count).map(|day| (day, from, to)).collect())
@@ -156,16 +154,22 @@ fn parse_day(text: &str) -> Result<Weekday, &'static str> {
         .ok_or("days are mon, tue, wed, thu, fri, sat, sun")
 }
 
+fn parse_end(text: &str, from: Time) -> Result<Time, &'static str> {
+    if text.trim() == "24:00" {
+        return Ok(Time::midnight());
+    }
+    let to = parse_time(text)?;
+    if from >= to {
+        return Err("the end is not after the beginning; over midnight, write two windows");
+    }
+    Ok(to)
+}
+
 fn parse_time(text: &str) -> Result<Time, &'static str> {
     const WRONG: &str = "times are 00:00 to 24:00";
     let (hour, minute) = text.trim().split_once(':').ok_or(WRONG)?;
-    let (hour, minute): (i8, i8) = (
-        hour.parse().map_err(|_| WRONG)?,
-        minute.parse().map_err(|_| WRONG)?,
-    );
-    if (hour, minute) == (24, 0) {
-        return Ok(Time::MAX);
-    }
+    let hour = hour.parse().map_err(|_| WRONG)?;
+    let minute = minute.parse().map_err(|_| WRONG)?;
     Time::new(hour, minute, 0, 0).map_err(|_| WRONG)
 }
 
@@ -230,6 +234,8 @@ mod tests {
             "mon 9-10",
             "mon 10:00-10:00",
             "mon 22:00-06:00",
+            "mon 22:00-00:00",
+            "mon 24:00-24:00",
             "mon 00:00-24:01",
             "mo 09:00-10:00",
             "mon-x 09:00-10:00",
