@@ -74,25 +74,7 @@ fn hour_fits(route: &Route, inquiry: Inquiry<'_>) -> bool {
 
 /// A time that no calendar holds is outside all hours.
 fn is_open(hours: &Hours, wall: SystemTime) -> bool {
-    let Ok(timestamp) = jiff::Timestamp::try_from(wall) else {
-        return false;
-    };
-    let local = timestamp.to_zoned(hours.zone.clone()).datetime();
-    hours
-        .windows
-        .iter()
-        .any(|(day, from, to)| holds(*day, *from, *to, local))
-}
-
-/// `to` of 24:00 is written as midnight; a window that runs past midnight is two windows.
-fn holds(
-    day: jiff::civil::Weekday,
-    from: jiff::civil::Time,
-    to: jiff::civil::Time,
-    local: jiff::civil::DateTime,
-) -> bool {
-    let before_end = to == jiff::civil::Time::midnight() || local.time() < to;
-    local.weekday() == day && from <= local.time() && before_end
+    jiff::Timestamp::try_from(wall).is_ok_and(|moment| hours.contain(moment))
 }
 
 #[cfg(test)]
