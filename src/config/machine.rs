@@ -36,3 +36,62 @@ impl Outside for Machine {
         SystemTime::now()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::check;
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_checked_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let own = rcgen::generate_simple_self_signed(["sip.example.com".to_owned()]).unwrap();
+        write(path("chain.pem"), own.cert.pem()).unwrap();
+        write(path("key.pem"), own.signing_key.serialize_pem()).unwrap();
+        write(path("password"), "secret\n").unwrap();
+        for secret in ["key.pem", "password"] {
+            set_permissions(path(secret), Permissions::from_mode(0o600)).unwrap();
+        }
+        let text = include_str!("../../examples/minimal.toml")
+            .replace(
+                "/etc/letsencrypt/live/sip.example.com/fullchain.pem",
+                "chain.pem",
+            )
+            .replace(
+                "/etc/letsencrypt/live/sip.example.com/privkey.pem",
+                "key.pem",
+            )
+            .replace("/etc/wabridge/17015550100.password", "password");
+        write(path("wabridge.toml"), text).unwrap();
+
+        let problems = || {
+            let report = check(&path("wabridge.toml"));
+            let findings = report.findings.iter();
+            let problems: Vec<String> = findings.map(|finding| finding.problem.clone()).collect();
+            (report.exit_code(), problems.join("\n"))
+        };
+        let (code, found) = problems();
+        assert_eq!(code, 0, "{found}");
+        assert_eq!(
+            found,
+            "the certificate is signed by itself, which WhatsApp refuses"
+        );
+
+        set_permissions(path("key.pem"), Permissions::from_mode(0o644)).unwrap();
+        let (code, found) = problems();
+        assert_eq!(code, 0);
+        assert!(
+            found.contains("every user of this machine can read"),
+            "{found}"
+        );
+
+        std::fs::remove_file(path("password")).unwrap();
+        let (code, found) = problems();
+        assert_eq!(code, 2);
+        assert!(found.contains("cannot read"), "{found}");
+    }
+}
