@@ -58,18 +58,30 @@ impl Encoder {
             ::opus::Application::Voip,
         )
         .map_err(|_| NoCodec)?;
-        let mut this = || -> ::opus::Result<()> {
-            encoder.set_bitrate(::opus::Bitrate::Bits(bitrate(habits, limits)))?;
-            encoder.set_complexity(habits.opus_complexity.min(10).into())?;
+        let mut speech = || -> ::opus::Result<()> {
             encoder.set_signal(::opus::Signal::Voice)?;
-            encoder.set_max_bandwidth(::opus::Bandwidth::Narrowband)?;
-            encoder.set_inband_fec(habits.opus_fec && limits.in_band_fec)
+            encoder.set_max_bandwidth(::opus::Bandwidth::Narrowband)
         };
-        this().map_err(|_| NoCodec)?;
-        Ok(Self {
+        speech().map_err(|_| NoCodec)?;
+        let mut this = Self {
             encoder,
             expected_loss: 0,
-        })
+        };
+        this.keep_to(habits, limits)?;
+        Ok(this)
+    }
+
+    /// The peer may say something else in a later description.
+    pub fn keep_to(&mut self, habits: &Habits, limits: &OpusLimits) -> Result<(), NoCodec> {
+        let bitrate = ::opus::Bitrate::Bits(bitrate(habits, limits));
+        let fec = habits.opus_fec && limits.in_band_fec;
+        let encoder = &mut self.encoder;
+        let mut keep = || -> ::opus::Result<()> {
+            encoder.set_bitrate(bitrate)?;
+            encoder.set_complexity(habits.opus_complexity.min(10).into())?;
+            encoder.set_inband_fec(fec)
+        };
+        keep().map_err(|_| NoCodec)
     }
 
     /// One frame of 20 ms.

@@ -172,6 +172,13 @@ impl Pacer {
         true
     }
 
+    /// The slots of a loss that is passed on pass unused.
+    pub fn lose(&mut self, lost: Ticks) {
+        if let Some(due) = self.due() {
+            self.set_due(due + lost.duration());
+        }
+    }
+
     /// A frame of sound is at hand; its slot is taken, with `FillFirst` also the one before.
     pub fn admit(&mut self, now: Instant, frame: Candidate) -> Verdict {
         match (self.mode, self.clock) {

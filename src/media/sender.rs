@@ -76,6 +76,15 @@ impl Sender {
         self.timestamp = self.timestamp.plus(ticks.to_clock(self.clock));
     }
 
+    /// Packets of `length` that never came to us are missing from our row as well.
+    pub fn lose(&mut self, lost: Ticks, length: Ticks) {
+        self.pass(lost);
+        let packets = lost.0.div_ceil(length.0.max(1));
+        self.sequence = self
+            .sequence
+            .plus(u16::try_from(packets).unwrap_or(u16::MAX));
+    }
+
     /// The header of the next packet of audio.
     pub fn audio_header(&self, payload_type: PayloadType) -> Header {
         self.header(payload_type, self.timestamp, self.marker)

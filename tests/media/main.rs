@@ -3,6 +3,8 @@
 mod sound;
 mod world;
 
+mod anything;
 mod digits;
 mod feeding;
 mod listening;
+mod passing;

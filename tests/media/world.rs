@@ -313,6 +313,31 @@ impl World {
         }
     }
 
+    /// One SSRC; numbers go up, and timestamps with them, from packet to packet of audio: when Opus passes through, a
+    /// number is missing where the PBX's packet was.
+    pub fn assert_whatsapp_rows_are_whole(&self) {
+        let mut audio: Option<Header> = None;
+        for pair in self.heard.a.windows(2) {
+            let (one, next) = (pair[0].header, pair[1].header);
+            assert_eq!(next.ssrc, OUR_SSRC.a);
+            assert!((1..=8).contains(&next.sequence.ahead_of(one.sequence)));
+            let wait = pair[1].at - pair[0].at;
+            assert!(wait <= ms(220), "gap of {wait:?} at {:?}", pair[1].at);
+        }
+        for heard in self
+            .heard
+            .a
+            .iter()
+            .filter(|h| h.header.payload_type != EVENT_A)
+        {
+            if let Some(last) = audio.replace(heard.header) {
+                let packets = i32::from(heard.header.sequence.ahead_of(last.sequence));
+                let step = heard.header.timestamp.ahead_of(last.timestamp);
+                assert_eq!(step, 960 * packets, "at {:?}", heard.at);
+            }
+        }
+    }
+
     /// WhatsApp's rule: one SSRC, numbers and timestamps in one row, never more than `longest` without a packet.
     pub fn assert_whatsapp_is_fed(&self, longest: Duration) {
         let heard = &self.heard.a;

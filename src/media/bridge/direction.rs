@@ -1,8 +1,9 @@
 //! One direction of the bridge: packets of one side, in order, become packets of the other.
 //!
-//! Opus to Opus is passed through packet by packet; losses are left to the receiver. Everything else goes by 8 kHz
-//! linear sound: losses are recovered or concealed, any packet time becomes 20 ms. G.711 to the same law is exact that
-//! way (but for the two codes of zero in μ-law).
+//! Opus to Opus is passed through packet by packet; a loss stays a gap in the sequence numbers, so that the receiver can
+//! use the in-band FEC. Everything else goes by 8 kHz linear sound: losses are recovered or concealed, any packet time
+//! becomes 20 ms. G.711 to the same law is exact that way (but for the two codes of zero in μ-law). Opus of another packet
+//! time than 20 ms goes that way too when the other side is WhatsApp, which takes nothing else (dossier 1.2).
 
 use std::time::Instant;
 
@@ -40,6 +41,14 @@ pub struct Direction {
     filled: Ticks,
     recovered: u64,
     concealed: u64,
+    /// For codecs that only an unusual peer needs.
+    terms: Option<Terms>,
+}
+
+/// Of the side that frames go to.
+struct Terms {
+    habits: Habits,
+    limits: OpusLimits,
 }
 
 /// Where the sender's stream stands.
@@ -105,6 +114,7 @@ impl Direction {
             filled: Ticks::ZERO,
             recovered: 0,
             concealed: 0,
+            terms: None,
         }
     }
 
@@ -113,16 +123,24 @@ impl Direction {
         let to_opus = plan.to == Codec::Opus;
         let from_opus = plan.from.contains(&Codec::Opus);
         let from_others = plan.from.iter().any(|codec| *codec != Codec::Opus);
-        let decodes = from_opus && !to_opus;
-        let encodes = to_opus && from_others;
         let passes = to_opus && !from_others;
-        self.decoder = kept(self.decoder.take(), decodes, opus::Decoder::new)?;
-        self.encoder = kept(self.encoder.take(), encodes, || {
-            opus::Encoder::new(plan.habits, plan.limits)
+        let terms = Terms {
+            habits: plan.habits.clone(),
+            limits: *plan.limits,
+        };
+        self.decoder = kept(self.decoder.take(), from_opus && !to_opus, || {
+            opus::Decoder::new()
+        })?;
+        self.encoder = kept(self.encoder.take(), to_opus && from_others, || {
+            terms.encoder()
         })?;
         self.silence = kept(self.silence.take(), passes, || {
             opus::Silence::new(plan.habits, plan.limits)
         })?;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.keep_to(plan.habits, plan.limits)?;
+        }
+        self.terms = Some(terms);
         Ok(())
     }
 
@@ -209,8 +227,11 @@ impl Direction {
             return Outcome::Used;
         }
         if codec == Codec::Opus && out.egress.codec() == Some(Codec::Opus) {
-            self.pass(now, packet, length, before, out);
-            return Outcome::Used;
+            if length == Ticks::FRAME || !out.egress.is_fed() {
+                self.pass(now, packet, length, before, out);
+                return Outcome::Used;
+            }
+            self.prepare_for_other_packet_time();
         }
         match self.transcode(now, codec, packet, length, before, out) {
             true => Outcome::Used,
@@ -246,6 +267,16 @@ impl Direction {
         }
     }
 
+    /// The one allocation after an agreement, once in a call, for a peer that does not keep to 20 ms.
+    fn prepare_for_other_packet_time(&mut self) {
+        if self.decoder.is_none() {
+            self.decoder = opus::Decoder::new().ok();
+        }
+        if self.encoder.is_none() {
+            self.encoder = self.terms.as_ref().and_then(|terms| terms.encoder().ok());
+        }
+    }
+
     fn pass(
         &mut self,
         now: Instant,
@@ -254,9 +285,10 @@ impl Direction {
         before: Before,
         out: &mut Out<'_>,
     ) {
+        out.egress.lose(before.lost - self.filled, length);
         let candidate = Candidate {
             length,
-            gap: before.with_loss(),
+            gap: before.pause,
             quiet: packet.payload.len() <= 3,
         };
         match out.egress.admit(now, candidate) {
@@ -407,13 +439,11 @@ impl Before {
         lost: Ticks::ZERO,
         pause: Gap::Unknown,
     };
+}
 
-    /// When losses are not made up, they are a gap like any other.
-    fn with_loss(self) -> Gap {
-        match self.pause {
-            Gap::Silence(pause) => Gap::Silence(pause + self.lost),
-            Gap::None | Gap::Unknown => self.pause,
-        }
+impl Terms {
+    fn encoder(&self) -> Result<opus::Encoder, opus::NoCodec> {
+        opus::Encoder::new(&self.habits, &self.limits)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::media::bridge::{Channel, StreamSpec};
 use crate::media::event_out::{Clocks, EventSender, Slot};
 use crate::media::outbox::{Destination, Outbox};
 use crate::media::pacer::{Candidate, Mode, Pacer, Verdict};
-use crate::media::rtp::Header;
+use crate::media::rtp::{Header, RtpTime};
 use crate::media::sender::Sender;
 use crate::media::srtp;
 use crate::media::ticks::Ticks;
@@ -145,6 +145,19 @@ impl Egress {
     /// Sound is of use: packets may leave, and no event has their place.
     pub fn takes_sound(&self) -> bool {
         self.pacer.is_running() && !self.events.is_active()
+    }
+
+    /// The stream never pauses, and each packet is a frame.
+    pub fn is_fed(&self) -> bool {
+        self.pacer.is_fed()
+    }
+
+    /// So much was lost on the way to us, in packets of `length`: it is a loss for the receiver too.
+    pub fn lose(&mut self, lost: Ticks, length: Ticks) {
+        if lost > Ticks::ZERO {
+            self.pacer.lose(lost);
+            self.sender.lose(lost, length);
+        }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -294,7 +307,7 @@ impl Egress {
         &mut self,
         now: Instant,
         outbox: &mut Outbox,
-        timestamp: crate::media::rtp::RtpTime,
+        timestamp: RtpTime,
         marker: bool,
         payload: &[u8],
     ) {

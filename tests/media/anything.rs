@@ -1,0 +1,163 @@
+//! Whatever comes in, in whatever order: no panic, and WhatsApp's rows stay whole.
+
+use proptest::prelude::*;
+use std::time::Duration;
+
+use wabridge::media::bridge::{Channel, Command};
+use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
+use wabridge::sdp::{Agreement, Codec, Direction, PayloadType, Ssrc};
+use wabridge::side::Side;
+
+use crate::world::{PBX, WHATSAPP, World, pbx, whatsapp};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u16),
+    Bytes(Side, Channel, bool, Vec<u8>),
+    Packet {
+        payload_type: u8,
+        sequence: u16,
+        timestamp: u32,
+        ssrc: u8,
+        payload: Vec<u8>,
+    },
+    FromWhatsApp(u8, u16, u32, Vec<u8>),
+    Hold(Direction),
+    Change(Codec),
+    Digit(Side, u8, u16),
+    StartAgain(Side),
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::A), Just(Side::B)]
+}
+
+fn channel() -> impl Strategy<Value = Channel> {
+    prop_oneof![Just(Channel::Rtp), Just(Channel::Rtcp)]
+}
+
+fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..most)
+}
+
+fn payload_type() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        Just(0u8),
+        Just(8),
+        Just(101),
+        Just(107),
+        Just(111),
+        Just(126),
+        0u8..128
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let direction = prop_oneof![
+        Just(Direction::SendRecv),
+        Just(Direction::SendOnly),
+        Just(Direction::RecvOnly),
+        Just(Direction::Inactive)
+    ];
+    let codec = prop_oneof![Just(Codec::Opus), Just(Codec::Pcmu), Just(Codec::Pcma)];
+    prop_oneof![
+        4 => (0u16..120).prop_map(Step::Wait),
+        1 => (side(), channel(), any::<bool>(), bytes(80))
+            .prop_map(|(side, channel, known, bytes)| Step::Bytes(side, channel, known, bytes)),
+        8 => (payload_type(), 0u16..300, any::<u32>(), 0u8..3, bytes(300)).prop_map(
+            |(payload_type, sequence, timestamp, ssrc, payload)| Step::Packet {
+                payload_type, sequence, timestamp, ssrc, payload
+            }
+        ),
+        4 => (payload_type(), 0u16..300, any::<u32>(), bytes(300))
+            .prop_map(|(pt, step, timestamp, payload)| Step::FromWhatsApp(pt, step, timestamp, payload)),
+        1 => direction.prop_map(Step::Hold),
+        1 => codec.prop_map(Step::Change),
+        1 => (side(), any::<u8>(), 0u16..3000).prop_map(|(s, d, ms)| Step::Digit(s, d, ms)),
+        1 => side().prop_map(Step::StartAgain),
+    ]
+}
+
+/// A packet and the numbers it is made of.
+fn packet(pt: u8, sequence: u16, timestamp: u32, ssrc: u8, payload: &[u8]) -> Vec<u8> {
+    let header = Header {
+        marker: timestamp % 2 == 0,
+        payload_type: PayloadType(pt),
+        sequence: SequenceNumber(sequence),
+        timestamp: RtpTime(timestamp),
+        ssrc: Ssrc(ssrc.into()),
+    };
+    [&header.to_bytes(), payload].concat()
+}
+
+fn play(steps: Vec<Step>) -> World {
+    let mut world = World::answered(Codec::Pcmu);
+    let mut codec = Codec::Pcmu;
+    let mut at = Duration::ZERO;
+    let mut whatsapp_sequence = 0u16;
+    for step in steps {
+        world.run(at);
+        match step {
+            Step::Wait(millis) => at += Duration::from_millis(millis.into()),
+            Step::Bytes(side, channel, known, bytes) => {
+                let from = match (known, side) {
+                    (true, Side::A) => WHATSAPP.into(),
+                    (true, Side::B) => PBX.into(),
+                    (false, _) => ([1, 2, 3, 4], 5).into(),
+                };
+                world.arrives(at, side, channel, from, bytes);
+            }
+            Step::Packet {
+                payload_type,
+                sequence,
+                timestamp,
+                ssrc,
+                payload,
+            } => {
+                let datagram = packet(payload_type, sequence, timestamp, ssrc, &payload);
+                world.from_pbx(at, datagram);
+            }
+            Step::FromWhatsApp(pt, step, timestamp, payload) => {
+                // A sender never goes back: SRTP forbids it.
+                whatsapp_sequence = whatsapp_sequence.saturating_add(step.max(1));
+                let datagram = packet(pt, whatsapp_sequence, timestamp, 3, &payload);
+                if whatsapp_sequence < 60_000 {
+                    world.from_whatsapp(at, datagram);
+                }
+            }
+            Step::Hold(direction) => world.agree(
+                Side::B,
+                Agreement {
+                    direction,
+                    ..pbx(codec)
+                },
+            ),
+            Step::Change(to) => {
+                codec = to;
+                world.agree(Side::B, pbx(codec));
+            }
+            Step::Digit(side, digit, millis) => world.command(Command::Dtmf {
+                side,
+                digit,
+                duration: Duration::from_millis(millis.into()),
+            }),
+            Step::StartAgain(side) => world.command(Command::Start { side }),
+        }
+    }
+    world.agree(Side::A, whatsapp());
+    world.run(at + Duration::from_millis(500));
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    #[test]
+    fn no_panic_and_whole_rows(steps in prop::collection::vec(step(), 1..150)) {
+        let world = play(steps);
+        world.assert_whatsapp_rows_are_whole();
+        let report = world.bridge.report(world.now);
+        prop_assert_eq!(report.sides.a.packets_sent, world.heard.a.len() as u64);
+        prop_assert_eq!(report.sides.b.packets_sent, world.heard.b.len() as u64);
+    }
+}
