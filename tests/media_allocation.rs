@@ -1,0 +1,199 @@
+//! A packet allocates nothing: counted over ten seconds of a call in each combination of codecs, with losses,
+//! reordering, silence, digits and reports.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use wabridge::entropy::Entropy;
+use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Habits, StreamSpec};
+use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
+use wabridge::media::srtp;
+use wabridge::sdp::{
+    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Ssrc, Suite,
+    TelephoneEvent,
+};
+use wabridge::side::{Pair, Side};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is the system allocator's work; the counter is a plain thread-local number.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const WHATSAPP: ([u8; 4], u16) = ([157, 240, 19, 130], 3480);
+const PBX: ([u8; 4], u16) = ([10, 0, 0, 5], 14_000);
+const SUITE: Suite = Suite::AesCm128HmacSha1_80;
+const PACKETS: u16 = 500;
+
+fn agreement(codec: Codec, crypto: Option<CryptoPair>, remote: SocketAddr) -> Agreement {
+    let payload_type = PayloadType(match codec {
+        Codec::Opus => 111,
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+    });
+    let event = PayloadType(126);
+    Agreement {
+        remote_rtp: Some(remote),
+        remote_rtcp: Some(remote),
+        rtcp_mux: true,
+        codec,
+        send_pt: payload_type,
+        receive: vec![(payload_type, codec)],
+        telephone_event: Some(TelephoneEvent {
+            send_pt: event,
+            receive_pt: event,
+            clock: 8000,
+        }),
+        direction: Direction::SendRecv,
+        packet_time: Duration::from_millis(20),
+        crypto,
+        remote_ssrc: None,
+        opus: OpusLimits {
+            in_band_fec: true,
+            ..OpusLimits::default()
+        },
+    }
+}
+
+fn crypto() -> CryptoPair {
+    CryptoPair {
+        suite: SUITE,
+        send: MasterKey(vec![1; 30]),
+        receive: MasterKey(vec![2; 30]),
+    }
+}
+
+fn stream(ssrc: u32, keep_fed: bool) -> StreamSpec {
+    StreamSpec {
+        ssrc: Ssrc(ssrc),
+        cname: "bridge".to_owned(),
+        habits: Habits {
+            keep_fed,
+            latch: true,
+            media_timeout: Duration::from_secs(30),
+            opus_bitrate: 20_000,
+            opus_complexity: 1,
+            opus_fec: true,
+        },
+    }
+}
+
+fn payload(codec: Codec) -> Vec<u8> {
+    if codec != Codec::Opus {
+        return vec![0x31; 160];
+    }
+    let mut encoder =
+        opus::Encoder::new(8_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
+    let sound: Vec<i16> = (0..160).map(|n| (n * 97 % 160 - 80) * 50).collect();
+    let mut packet = [0; 400];
+    let len = encoder.encode(&sound, &mut packet).unwrap();
+    packet[..len].to_vec()
+}
+
+/// One side's packets, ready to arrive: (ms, datagram). Every ninth is lost, every seventh late, a digit in between.
+fn script(codec: Codec, protects: Option<&mut srtp::Outbound>) -> Vec<(u64, Vec<u8>)> {
+    let sound = payload(codec);
+    let units = if codec == Codec::Opus { 960 } else { 160 };
+    let audio_type = agreement(codec, None, PBX.into()).send_pt;
+    let mut protects = protects;
+    let mut script = Vec::new();
+    for n in 0..PACKETS {
+        let digit = (200..208).contains(&n);
+        let time = u32::from(if digit { 200 } else { n }) * units;
+        let header = Header {
+            marker: false,
+            payload_type: if digit { PayloadType(126) } else { audio_type },
+            sequence: SequenceNumber(n),
+            timestamp: RtpTime(time),
+            ssrc: Ssrc(5),
+        };
+        let flags = if n > 204 { 0x8a } else { 0x0a };
+        let event = [5, flags, 3, 32];
+        let payload = if digit { &event[..] } else { &sound };
+        let mut datagram = [&header.to_bytes(), payload].concat();
+        if let Some(protects) = &mut protects {
+            let len = datagram.len();
+            datagram.resize(len + srtp::MAX_OVERHEAD, 0);
+            let len = protects.protect_rtp(&mut datagram, len).unwrap();
+            datagram.truncate(len);
+        }
+        let pause = (300..340).contains(&n);
+        if n % 9 != 8 && !pause {
+            let late = if n % 7 == 3 { 30 } else { 0 };
+            script.push((u64::from(n) * 20 + late, datagram));
+        }
+    }
+    script.sort_by_key(|(at, _)| *at);
+    script
+}
+
+/// Allocations between the agreement and the end of a call.
+fn allocations(whatsapp: Codec, pbx: Codec) -> (u64, u64) {
+    let start = Instant::now();
+    let spec = BridgeSpec {
+        streams: Pair::new(stream(1, true), stream(2, false)),
+    };
+    let mut bridge = Bridge::new(start, spec, Entropy::from_seed([1; 32]));
+    let mut protects = srtp::Outbound::new(SUITE, &crypto().receive).unwrap();
+    let mut from_a = script(whatsapp, Some(&mut protects));
+    let mut from_b = script(pbx, None);
+    for (side, agreement) in [
+        (
+            Side::A,
+            agreement(whatsapp, Some(crypto()), WHATSAPP.into()),
+        ),
+        (Side::B, agreement(pbx, None, PBX.into())),
+    ] {
+        let agreement = Box::new(agreement);
+        bridge.handle_command(start, Command::Agree { side, agreement });
+        bridge.handle_command(start, Command::Start { side });
+    }
+    let (mut a, mut b) = (from_a.iter_mut().peekable(), from_b.iter_mut().peekable());
+    let mut sent = 0;
+    let before = ALLOCATIONS.with(Cell::get);
+    for millis in 0..11_000 {
+        let now = start + Duration::from_millis(millis);
+        while let Some((_, datagram)) = a.next_if(|(at, _)| *at == millis) {
+            bridge.handle_datagram(now, Side::A, Channel::Rtp, WHATSAPP.into(), datagram);
+        }
+        while let Some((_, datagram)) = b.next_if(|(at, _)| *at == millis) {
+            bridge.handle_datagram(now, Side::B, Channel::Rtp, PBX.into(), datagram);
+        }
+        if bridge.poll_timeout().is_some_and(|at| at <= now) {
+            bridge.handle_timeout(now);
+        }
+        while bridge.poll_transmit().is_some() {
+            sent += 1;
+        }
+        while bridge.poll_event().is_some() {}
+    }
+    (ALLOCATIONS.with(Cell::get) - before, sent)
+}
+
+#[test]
+fn packets_allocate_nothing() {
+    for whatsapp in [Codec::Opus, Codec::Pcma] {
+        for pbx in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+            let (allocations, sent) = allocations(whatsapp, pbx);
+            assert!(sent > 900, "{whatsapp:?} to {pbx:?}: {sent} packets");
+            assert_eq!(allocations, 0, "{whatsapp:?} to {pbx:?}");
+        }
+    }
+}
