@@ -54,6 +54,7 @@ pub(super) fn run(path: &Path) -> Result<(), StartError> {
     let (config, doubts) = config::load(path).map_err(StartError::Config)?;
     let config = Arc::new(config);
     let log = log::start(&config.log)?;
+    info!(version = env!("CARGO_PKG_VERSION"), "wabridge starts");
     log::doubts(&doubts);
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -140,7 +141,6 @@ fn system_entropy() -> Result<Entropy, StartError> {
 
 /// What is up, one line each.
 fn announce(config: &Config, network: &Network) {
-    info!(version = env!("CARGO_PKG_VERSION"), "wabridge starts");
     for state in network.listeners() {
         let (names, not_after) = match &state.certificate {
             Some(facts) => (facts.names.join(" "), log::date(facts.not_after)),

@@ -130,7 +130,7 @@ pub struct Bridge {
     lines: Receiver<String>,
     /// Everything it logged so far.
     pub log: String,
-    whatsapp: Option<SocketAddr>,
+    pub whatsapp: Option<SocketAddr>,
     pub udp: Option<SocketAddr>,
     pub tcp: Option<SocketAddr>,
 }

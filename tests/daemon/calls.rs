@@ -1,0 +1,115 @@
+//! Signals while a call runs, with the simulators as the two parties.
+
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::*;
+
+struct Story {
+    folder: Folder,
+    bridge: Bridge,
+    pbx: Child,
+    user: Child,
+}
+
+impl Story {
+    /// An established call; the user hangs up after `talk` seconds, or never.
+    fn established(talk: &str) -> Self {
+        let folder = Folder::new();
+        let agent = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let peer = format!("port = {}, listener", agent.port());
+        folder.write_config(&folder.config().replace("port = 9, listener", &peer));
+        let pbx = simulator()
+            .args(["pbx", "--calls", "1", "--ring", "0", "--listen"])
+            .arg(agent.to_string())
+            .spawn()
+            .unwrap();
+        let mut bridge = Bridge::start(&folder);
+        let user = simulator()
+            .args(["meta", "--host", "localhost", "--talk", talk])
+            .args(["--number", "+17015550123", "--password", SECRET])
+            .args(["--target", &bridge.whatsapp.unwrap().to_string(), "--ca"])
+            .arg(folder.file("tls.pem"))
+            .spawn()
+            .unwrap();
+        bridge.wait_for("established");
+        Self {
+            folder,
+            bridge,
+            pbx,
+            user,
+        }
+    }
+
+    /// Both parties know that the call is over, the bridge is gone, and one record is written.
+    fn over(mut self) -> Value {
+        // What they thought of the sound of so short a call is another test's matter.
+        for party in [&mut self.user, &mut self.pbx] {
+            party.wait().unwrap();
+        }
+        assert_eq!(self.bridge.exit().code(), Some(0), "{}", self.bridge.log);
+        let lines = std::fs::read_to_string(self.folder.file("cdr.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        serde_json::from_str(&lines).unwrap()
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        for party in [&mut self.user, &mut self.pbx] {
+            let _ = party.kill();
+            let _ = party.wait();
+        }
+    }
+}
+
+fn simulator() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wabridge"));
+    command
+        .arg("sim")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+#[test]
+fn a_drain_lets_the_call_end_by_itself() {
+    let mut story = Story::established("3");
+    story.bridge.signal(Signal::TERM);
+    story.bridge.wait_for("stopping: no new calls");
+    assert_eq!(story.bridge.options_by_udp(), Some(503));
+    let record = story.over();
+    assert_eq!(record["ending"]["by"], "caller", "{record}");
+    assert!(record["talk_s"].as_f64().unwrap() >= 2.9, "{record}");
+}
+
+#[test]
+fn a_second_signal_ends_the_call_on_both_sides_and_writes_it_down() {
+    let mut story = Story::established("0");
+    story.bridge.signal(Signal::TERM);
+    story.bridge.wait_for("stopping: no new calls");
+    story.bridge.signal(Signal::TERM);
+    story.bridge.wait_for("stopping: every call is ended");
+    let record = story.over();
+    assert_eq!(record["told_a"], "BYE", "{record}");
+    assert_eq!(record["told_b"], "BYE", "{record}");
+}
+
+#[test]
+fn a_reload_does_not_touch_the_call() {
+    let mut story = Story::established("3");
+    story.folder.issue("localhost");
+    story.bridge.signal(Signal::HUP);
+    story.bridge.wait_for("configuration reloaded");
+    story.bridge.wait_for("ended");
+    story.bridge.signal(Signal::TERM);
+    let record = story.over();
+    assert_eq!(record["ending"]["by"], "caller", "{record}");
+    assert!(record["talk_s"].as_f64().unwrap() >= 2.9, "{record}");
+}
