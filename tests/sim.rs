@@ -240,6 +240,25 @@ async fn a_pbx_without_srtp_refuses() {
     assert!(user.verdict.held());
 }
 
+/// The trap of WhatsApp's routing: the call stands, but its ACK finds no way, and neither does a BYE.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mangled_record_route_loses_the_ack() {
+    let mut behaviour = quick();
+    behaviour.hears = None;
+    behaviour.faults = Faults::from([Fault::MangledRecordRoute]);
+    let pair = Pair::new(behaviour).await;
+    let mut plan = plan();
+    plan.talk = Some(Duration::from_secs(3));
+    plan.media.hears = None;
+    let user = pair.meta.call(plan).await;
+    let failed = |what: &str| {
+        let mut checks = user.verdict.checks.iter();
+        checks.any(|check| check.what == what && !check.held)
+    };
+    assert!(failed("Record-Route") && failed("ACK arrived"));
+    assert!(user.heard.packets > 100, "media flows all the same");
+}
+
 /// A certificate for another name: nothing is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_must_be_for_the_host() {

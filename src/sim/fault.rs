@@ -14,12 +14,16 @@ pub enum Fault {
     WrongDigest,
     /// WhatsApp: Content-Length stands twice in each request.
     DoubleContentLength,
+    /// WhatsApp: its responses have no Content-Length.
+    NoContentLength,
     /// WhatsApp: two seconds pass between the TCP connection and the TLS handshake.
     SlowTls,
     /// WhatsApp: CANCEL is sent although the answer is already here.
     CancelCrossing,
     /// WhatsApp: each BYE is sent three times.
     RepeatedBye,
+    /// PBX: its responses lack the last Record-Route.
+    MangledRecordRoute,
     /// Packets are encrypted with another key than the one that was told.
     WrongKey,
     /// No packet is ever sent.
@@ -73,9 +77,11 @@ impl Fault {
             Self::LostAck
             | Self::LateAck
             | Self::DoubleContentLength
+            | Self::NoContentLength
             | Self::SlowTls
             | Self::CancelCrossing
             | Self::RepeatedBye
+            | Self::MangledRecordRoute
             | Self::LightLoss
             | Self::Duplicate
             | Self::Reorder

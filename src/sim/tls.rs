@@ -3,15 +3,18 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature};
 use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
 };
@@ -39,8 +42,8 @@ pub enum Trust<'a> {
     Anyone,
 }
 
-/// No ALPN and no client certificate, as WhatsApp.
-pub fn connector(trust: Trust<'_>) -> Result<TlsConnector, TlsError> {
+/// No ALPN and no client certificate; `asked` notes when one was asked for.
+pub fn connector(trust: Trust<'_>, asked: Arc<Asked>) -> Result<TlsConnector, TlsError> {
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let config = match trust {
@@ -55,7 +58,8 @@ pub fn connector(trust: Trust<'_>) -> Result<TlsConnector, TlsError> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anyone)),
     };
-    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
+    let config = config.with_client_cert_resolver(asked);
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Never asks for a client certificate. It knows the ALPN name `none` alone, so a client that offers another one is
@@ -85,6 +89,27 @@ fn file_error(path: &Path, cause: impl std::fmt::Display) -> TlsError {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+/// Has no client certificate, and remembers whether one was asked for.
+#[derive(Debug, Default)]
+pub struct Asked(AtomicBool);
+
+impl Asked {
+    pub fn was_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// Believes any certificate, but not a bad signature.

@@ -145,6 +145,9 @@ struct DoubtArgs {
     /// Send BYE on a connection of its own
     #[arg(long)]
     fresh_connection: bool,
+    /// Answer a challenge that says stale=true once more
+    #[arg(long)]
+    retry_stale: bool,
     /// Answer OPTIONS
     #[arg(long)]
     answer_options: bool,
@@ -269,6 +272,7 @@ fn plan(args: &Args) -> Plan {
             single_via: doubts.single_via,
             foreign_route: doubts.foreign_route,
             padded_call_id: doubts.padded_call_id,
+            retry_stale: doubts.retry_stale,
             fresh_connection: doubts.fresh_connection,
         },
         offer: Offer {

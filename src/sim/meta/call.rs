@@ -79,13 +79,19 @@ impl Call {
         let media = (ip, session.rtp_port).into();
         let offer = offer::write(&plan.offer, media, ssrc, &mut entropy);
         let wire = endpoint.connect(&plan).await;
-        let wire = wire.map_err(|error| unreachable("TLS connection", error))?;
+        let wire = wire.map_err(|error| unreachable("TLS", error))?;
         let dialog = dialog(&plan, &names, &endpoint.settings.host, wire, &mut entropy);
+        let mut report = Report {
+            call_id: names.call_id.clone(),
+            ..Report::default()
+        };
+        let found = match endpoint.was_asked() {
+            false => "its certificate verified, none asked of us",
+            true => "a client certificate was asked of us",
+        };
+        report.verdict.check("TLS", !endpoint.was_asked(), found);
         Ok(Self {
-            report: Report {
-                call_id: names.call_id.clone(),
-                ..Report::default()
-            },
+            report,
             endpoint: endpoint.clone(),
             plan,
             names,
@@ -119,23 +125,25 @@ impl Call {
     }
 
     async fn refuse_stray(&mut self, incoming: &Incoming) {
-        let request = &incoming.message;
-        if !matches!(request.method(), "" | "ACK") {
-            let answer = self.respond(request, 404, "Not Found");
-            incoming.wire.send(&answer).await;
+        if !matches!(incoming.message.method(), "" | "ACK") {
+            self.reply(incoming, 404, "Not Found").await;
         }
     }
 
     /// A response with the headers that WhatsApp's finals carry.
-    pub fn respond(&self, request: &Message, status: u16, reason: &str) -> Message {
-        let mut response = respond(request, status, reason, &self.names.from_tag)
+    pub async fn reply(&self, incoming: &Incoming, status: u16, reason: &str) {
+        let mut response = respond(&incoming.message, status, reason, &self.names.from_tag)
             .with("Allow", requests::ALLOW)
             .with("X-FB-External-Domain", "wa.meta.vc");
         if status >= 300 {
             let warning = format!("399 wa.meta.vc \"{reason}\"");
             response = response.with("Warning", warning);
         }
-        response
+        let bytes = match self.has(Fault::NoContentLength) {
+            true => (response.head() + "\r\n").into_bytes(),
+            false => response.to_bytes(),
+        };
+        incoming.wire.send_bytes(bytes).await;
     }
 
     pub fn has(&self, fault: Fault) -> bool {

@@ -36,7 +36,7 @@ impl Call {
     pub(super) async fn dial(&mut self) -> Outcome {
         match self.invite(None).await {
             Final::Response(response) => match response.status() {
-                Some(401 | 407) => self.dial_again(&response).await,
+                Some(401 | 407) => self.dial_again(response).await,
                 _ => self.conclude(response).await,
             },
             Final::Cancelled => Outcome::Cancelled,
@@ -44,34 +44,37 @@ impl Call {
         }
     }
 
-    /// With an answer to the challenge. A second one ends the call.
-    async fn dial_again(&mut self, challenged: &Message) -> Outcome {
-        self.acknowledge_failure(challenged).await;
-        let Some((header, value)) = self.authorization(challenged) else {
-            self.report
-                .verdict
-                .violation("challenge", "401 or 407 without a readable challenge");
-            return Outcome::Unauthorized;
-        };
-        match self.invite(Some((header, value))).await {
-            Final::Response(response) => match response.status() {
-                Some(401 | 407) => {
-                    self.acknowledge_failure(&response).await;
-                    self.report
-                        .verdict
-                        .violation("credentials", "challenged a second time");
-                    Outcome::Unauthorized
-                }
-                _ => {
-                    let found = challenged.status().unwrap_or_default().to_string();
-                    self.report
-                        .verdict
-                        .check("challenge answered once", true, found);
-                    self.conclude(response).await
-                }
-            },
-            Final::Cancelled => Outcome::Cancelled,
-            Final::Nothing => Outcome::Lost,
+    /// With an answer to the challenge. A second one ends the call, unless the nonce was only stale.
+    async fn dial_again(&mut self, first: Message) -> Outcome {
+        let mut challenged = first;
+        let mut stale_once = self.plan.shape.retry_stale;
+        loop {
+            self.acknowledge_failure(&challenged).await;
+            let Some(authorization) = self.authorization(&challenged) else {
+                let found = "401 or 407 without a readable challenge";
+                self.report.verdict.violation("challenge", found);
+                return Outcome::Unauthorized;
+            };
+            let found = challenged.status().unwrap_or_default().to_string();
+            let response = match self.invite(Some(authorization)).await {
+                Final::Response(response) => response,
+                Final::Cancelled => return Outcome::Cancelled,
+                Final::Nothing => return Outcome::Lost,
+            };
+            if !matches!(response.status(), Some(401 | 407)) {
+                self.report
+                    .verdict
+                    .check("credentials", true, format!("asked by {found}"));
+                return self.conclude(response).await;
+            }
+            if !(stale_once && is_stale(&response)) {
+                self.acknowledge_failure(&response).await;
+                let found = "challenged a second time";
+                self.report.verdict.violation("credentials", found);
+                return Outcome::Unauthorized;
+            }
+            stale_once = false;
+            challenged = response;
         }
     }
 
@@ -127,7 +130,7 @@ impl Call {
                 incoming = self.messages.recv() => incoming,
                 () = sleep_until(deadline.into()) => None,
             };
-            let Some(Incoming { message, wire }) = incoming else {
+            let Some(incoming) = incoming else {
                 match giving {
                     Giving::NotYet if provisional => {
                         giving = Giving::Up;
@@ -142,9 +145,10 @@ impl Call {
                     }
                 }
             };
+            let message = incoming.message.clone();
             let mine = message.cseq() == (self.dialog.cseq, "INVITE");
             match message.status() {
-                None => self.refuse_while_dialing(&message, &wire).await,
+                None => self.refuse_while_dialing(&incoming).await,
                 Some(status) if message.cseq().1 == "CANCEL" => self.note_cancelled(status),
                 Some(status @ 100..200) if mine => {
                     if !provisional {
@@ -279,13 +283,12 @@ impl Call {
         self.send(&self.dialog.wire, &ack).await;
     }
 
-    async fn refuse_while_dialing(&mut self, request: &Message, wire: &crate::sim::sip::Wire) {
-        let found = format!("{} before the answer", request.method());
+    async fn refuse_while_dialing(&mut self, incoming: &Incoming) {
+        let found = format!("{} before the answer", incoming.message.method());
         self.report
             .verdict
             .violation("no request of the business's own", found);
-        let answer = self.respond(request, 405, "Method Not Allowed");
-        wire.send(&answer).await;
+        self.reply(incoming, 405, "Method Not Allowed").await;
     }
 
     /// After a crossing CANCEL: the BYE is to be answered.
@@ -305,4 +308,10 @@ impl Call {
             .verdict
             .check("BYE answered", status == Some(200), found);
     }
+}
+
+fn is_stale(response: &Message) -> bool {
+    let asked = ["WWW-Authenticate", "Proxy-Authenticate"].into_iter();
+    let mut values = asked.filter_map(|name| response.header(name));
+    values.any(|value| value.to_ascii_lowercase().contains("stale=true"))
 }

@@ -19,7 +19,7 @@ use crate::sim::report::Report;
 use crate::sim::sip::dialog::respond;
 use crate::sim::sip::wire::{dial_tls, listen_tls};
 use crate::sim::sip::{Hub, Incoming, Wire};
-use crate::sim::tls::{self, TlsError, Trust};
+use crate::sim::tls::{self, Asked, TlsError, Trust};
 
 /// Where the business is, and how we are connected to it.
 #[derive(Clone, Debug)]
@@ -42,6 +42,7 @@ pub struct Endpoint {
     pub settings: Settings,
     pub hub: Arc<Hub>,
     connector: TlsConnector,
+    asked: Arc<Asked>,
     entropy: std::sync::Mutex<Entropy>,
     shared: Mutex<Option<Wire>>,
 }
@@ -49,8 +50,10 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn new(settings: Settings, entropy: Entropy) -> Result<Arc<Self>, TlsError> {
         let (hub, strangers) = Hub::new();
+        let asked = Arc::new(Asked::default());
         let endpoint = Arc::new(Self {
-            connector: tls::connector(Trust::File(&settings.ca))?,
+            connector: tls::connector(Trust::File(&settings.ca), asked.clone())?,
+            asked,
             settings,
             hub,
             entropy: std::sync::Mutex::new(entropy),
@@ -76,6 +79,11 @@ impl Endpoint {
     pub fn entropy(&self) -> Entropy {
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
         entropy.fork()
+    }
+
+    /// Whether the business ever asked for a client certificate.
+    pub fn was_asked(&self) -> bool {
+        self.asked.was_asked()
     }
 
     /// A connection for a call.

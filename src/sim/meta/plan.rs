@@ -59,6 +59,8 @@ pub struct Shape {
     pub foreign_route: bool,
     /// The Call-ID ends with `==`.
     pub padded_call_id: bool,
+    /// A challenge that says `stale=true` is answered once more.
+    pub retry_stale: bool,
     /// In-dialog requests come on a connection of their own.
     pub fresh_connection: bool,
 }

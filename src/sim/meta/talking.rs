@@ -187,8 +187,7 @@ impl Call {
         };
         let found = format!("{} came", request.method());
         self.report.verdict.violation("frozen leg", found);
-        let answer = self.respond(request, status, reason);
-        incoming.wire.send(&answer).await;
+        self.reply(incoming, status, reason).await;
         false
     }
 
@@ -207,8 +206,7 @@ impl Call {
         } else {
             (404, "Not Found")
         };
-        let answer = self.respond(bye, status, reason);
-        incoming.wire.send(&answer).await;
+        self.reply(incoming, status, reason).await;
         held
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::entropy::Entropy;
+use crate::sim::fault::Fault;
 use crate::sim::media::crypto::Key;
 use crate::sim::media::mouth::Style;
 use crate::sim::media::session::{Order, Party};
@@ -144,7 +145,15 @@ impl Call {
     }
 
     pub fn respond(&self, request: &Message, status: u16, reason: &str) -> Message {
-        respond(request, status, reason, &self.tag)
+        let mut response = respond(request, status, reason, &self.tag);
+        if self.behaviour.faults.contains(&Fault::MangledRecordRoute) {
+            let last = response
+                .headers
+                .iter()
+                .rposition(|(name, _)| name == "Record-Route");
+            last.map(|at| response.headers.remove(at));
+        }
+        response
             .with("Contact", self.contact())
             .with("Allow", ALLOW)
             .with("Server", "wabridge sim pbx")

@@ -141,19 +141,19 @@ impl Call {
             };
             let request = &incoming.message;
             match request.method() {
-                "CANCEL" => {
+                "CANCEL" | "BYE" => {
                     self.reply(&incoming.wire, request, 200, "OK").await;
                     let terminated = self.respond(&self.invite, 487, "Request Terminated");
                     self.send_final(&terminated).await;
                     return Some(Outcome::Cancelled);
                 }
-                "PRACK" | "OPTIONS" => self.reply(&incoming.wire, request, 200, "OK").await,
-                "BYE" => {
+                "PRACK" => {
+                    let found = request.header("RAck").unwrap_or("without RAck").to_owned();
+                    let held = found.starts_with("1 ");
+                    self.report.verdict.check("PRACK", held, found);
                     self.reply(&incoming.wire, request, 200, "OK").await;
-                    let terminated = self.respond(&self.invite, 487, "Request Terminated");
-                    self.send_final(&terminated).await;
-                    return Some(Outcome::Cancelled);
                 }
+                "OPTIONS" => self.reply(&incoming.wire, request, 200, "OK").await,
                 "UPDATE" => self.reply(&incoming.wire, request, 500, "Not Now").await,
                 // A repeated INVITE; the response that it missed.
                 "INVITE" => self.provisional(180, "Ringing", None).await,
@@ -227,10 +227,9 @@ impl Call {
                         "INVITE" if message.cseq() == self.invite.cseq() => {
                             self.dialog.wire.send(response).await;
                         }
-                        "PRACK" | "BYE" => {
+                        "PRACK" | "BYE" | "CANCEL" => {
                             self.reply(&incoming.wire, &message, 200, "OK").await;
                         }
-                        "CANCEL" => self.reply(&incoming.wire, &message, 200, "OK").await,
                         _ => {}
                     }
                 }

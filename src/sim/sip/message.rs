@@ -85,9 +85,8 @@ impl Message {
 
     /// As sent, with a Content-Length.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = self.head();
-        let _ = write!(text, "Content-Length: {}\r\n\r\n", self.body.len());
-        let mut bytes = text.into_bytes();
+        let length = format!("Content-Length: {}\r\n\r\n", self.body.len());
+        let mut bytes = (self.head() + &length).into_bytes();
         bytes.extend_from_slice(&self.body);
         bytes
     }
