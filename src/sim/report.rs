@@ -77,6 +77,11 @@ impl std::fmt::Display for Outcome {
 }
 
 impl Report {
+    /// This machine was too busy for a fair judgement of sound.
+    pub fn is_unfair(&self) -> bool {
+        self.heard.held_up > Duration::from_millis(60)
+    }
+
     /// Compares what was heard with what should have been.
     pub async fn listen_for(&mut self, voice: Voice) {
         let score = score_of(voice, self.heard.audio.clone()).await;

@@ -3,14 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::sim::cli::Failure;
-use crate::sim::demo::stage::Stage;
+use crate::sim::demo::stage::{HOST, Stage};
+use crate::sim::tls::{self, Trust};
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
@@ -20,8 +24,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Returns when its listener accepts connections.
+    /// Returns when its listener speaks TLS.
     pub async fn start(stage: &Stage) -> Result<Self, Failure> {
+        let connector = tls::connector(Trust::File(&stage.authority), Arc::default())?;
+        let name = ServerName::try_from(HOST)?;
         let log = File::create(&stage.log)?;
         let child = Command::new(std::env::current_exe()?)
             .arg("run")
@@ -33,7 +39,7 @@ impl Daemon {
             .spawn()?;
         let mut daemon = Self { child };
         let started = Instant::now();
-        while TcpStream::connect(stage.whatsapp).await.is_err() {
+        while !is_ready(stage, &connector, &name).await {
             let ended = daemon.child.try_wait()?;
             if ended.is_some() || started.elapsed() > READY_WITHIN {
                 let log = std::fs::read_to_string(&stage.log).unwrap_or_default();
@@ -64,6 +70,13 @@ impl Daemon {
             let _ = kill_process(pid, Signal::TERM);
         }
     }
+}
+
+async fn is_ready(stage: &Stage, connector: &TlsConnector, name: &ServerName<'static>) -> bool {
+    let Ok(stream) = TcpStream::connect(stage.whatsapp).await else {
+        return false;
+    };
+    connector.connect(name.clone(), stream).await.is_ok()
 }
 
 /// However the demo ends, its child does not stay.

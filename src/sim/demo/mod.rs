@@ -26,6 +26,8 @@ use stories::Story;
 
 /// How long a PBX may take to report after the user's side is done.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// A call is placed so often while the machine is too busy for it.
+const ATTEMPTS: u32 = 3;
 
 /// Places calls through the bridge with the two simulators, and prints what each party heard. Exit code 0 when every
 /// check of every call held.
@@ -84,10 +86,13 @@ async fn perform(args: &Args) -> Result<bool, Failure> {
     let meta = Endpoint::new(settings(&stage), entropy()?)?;
     printing::opening(&stage, stories.len());
 
-    let mut performances = lanes(&meta, stories);
-    let mut held = true;
+    let (mut open, mut held) = (stories.len(), true);
+    let (repeats, mut performances) = lanes(&meta, stories);
     let mut unclaimed = Vec::new();
-    while let Some((story, user)) = performances.recv().await {
+    while open > 0 {
+        let Some((story, user)) = performances.recv().await else {
+            break;
+        };
         let agent = agent_of(&user, &story, &mut agents, &mut unclaimed).await;
         let record = records::find(&stage.records, &user.call_id).await;
         let mut performance = Performance {
@@ -97,6 +102,13 @@ async fn perform(args: &Args) -> Result<bool, Failure> {
             record,
         };
         performance.judge().await;
+        if performance.deserves_another() {
+            printing::again(&performance);
+            performance.story.attempts += 1;
+            tokio::spawn(play(meta.clone(), vec![performance.story], repeats.clone()));
+            continue;
+        }
+        open -= 1;
         performance.save(&args.out)?;
         held &= performance.held();
         printing::performance(&performance);
@@ -153,20 +165,26 @@ fn settings(stage: &Stage) -> Settings {
     }
 }
 
+type Played = (Story, Report);
+
 /// Calls of a lane follow each other; lanes run side by side.
-fn lanes(meta: &Arc<Endpoint>, stories: Vec<Story>) -> mpsc::Receiver<(Story, Report)> {
+fn lanes(
+    meta: &Arc<Endpoint>,
+    stories: Vec<Story>,
+) -> (mpsc::Sender<Played>, mpsc::Receiver<Played>) {
     let (sender, receiver) = mpsc::channel(stories.len().max(1));
     for lane in 0..stories::LANES {
-        let (meta, sender) = (meta.clone(), sender.clone());
         let mine: Vec<Story> = stories.iter().filter(|s| s.lane == lane).cloned().collect();
-        tokio::spawn(async move {
-            for story in mine {
-                let report = meta.call(story.plan.clone()).await;
-                let _ = sender.send((story, report)).await;
-            }
-        });
+        tokio::spawn(play(meta.clone(), mine, sender.clone()));
     }
-    receiver
+    (sender, receiver)
+}
+
+async fn play(meta: Arc<Endpoint>, stories: Vec<Story>, played: mpsc::Sender<Played>) {
+    for story in stories {
+        let report = meta.call(story.plan.clone()).await;
+        let _ = played.send((story, report)).await;
+    }
 }
 
 /// The PBX's report of a call. Those of others are kept.
@@ -212,6 +230,15 @@ impl Performance {
             stories::check_identity(&self.story, agent);
         }
         records::check(self.record.as_deref(), &mut self.user, self.agent.as_ref());
+    }
+
+    /// It failed while this machine had no time for it. What a fault breaks is broken the second time too.
+    fn deserves_another(&self) -> bool {
+        let mut parties = self.agent.iter().chain([&self.user]);
+        let unfair = parties.any(|party| party.is_unfair());
+        let faults = self.story.plan.faults.union(&self.story.behaviour.faults);
+        let broken = faults.into_iter().any(|fault| fault.breaks_audio());
+        !self.held() && unfair && !broken && self.story.attempts < ATTEMPTS
     }
 
     fn held(&self) -> bool {

@@ -52,6 +52,17 @@ pub fn performance(performance: &Performance) {
     println!();
 }
 
+/// A call that this machine had no time for.
+pub fn again(performance: &Performance) {
+    let parties = performance.agent.iter().chain([&performance.user]);
+    let held_up = parties.map(|party| party.heard.held_up).max();
+    println!(
+        "── {}: placed again, because this machine was held up for {}\n",
+        performance.story.name,
+        milliseconds(held_up)
+    );
+}
+
 /// Set-up, first audio, scores, loss.
 fn figures(user: &Report, agent: Option<&Report>) {
     if let Some(setup) = user.setup {

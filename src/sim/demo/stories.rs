@@ -23,6 +23,8 @@ pub struct Story {
     pub behaviour: Behaviour,
     /// The voices must still be there after so much of the call.
     pub late: Option<Duration>,
+    /// So many times it has been placed, this one included.
+    pub attempts: u32,
 }
 
 impl Story {
@@ -98,6 +100,7 @@ fn story(
             ..Behaviour::default()
         },
         late: None,
+        attempts: 1,
     };
     change(&mut story);
     story

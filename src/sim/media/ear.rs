@@ -49,6 +49,8 @@ pub struct Heard {
     pub last: Option<Instant>,
     pub longest_gap: Duration,
     pub digits: Vec<(char, Duration)>,
+    /// The latest that a packet of our own left: this machine had no time for us.
+    pub held_up: Duration,
 }
 
 impl Heard {
@@ -98,6 +100,7 @@ impl Heard {
         self.last = after.last;
         self.longest_gap = self.longest_gap.max(after.longest_gap);
         self.digits.extend(after.digits);
+        self.held_up = self.held_up.max(after.held_up);
     }
 }
 

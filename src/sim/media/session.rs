@@ -135,6 +135,7 @@ struct Run {
     answered: Option<Instant>,
     last_life: Option<Instant>,
     starved: bool,
+    held_up: Duration,
     sent: (u32, u32),
 }
 
@@ -161,6 +162,7 @@ impl Run {
             answered: None,
             last_life: None,
             starved: false,
+            held_up: Duration::ZERO,
             sent: (0, 0),
         })
     }
@@ -183,11 +185,22 @@ impl Run {
                 Ok((length, _)) = self.rtcp.recv_from(&mut control) => {
                     self.handle_control(&control[..length]);
                 }
-                _ = tick.tick() => self.speak().await,
+                due = tick.tick() => {
+                    self.note_lateness(due.elapsed());
+                    self.speak().await;
+                }
                 _ = report.tick() => self.report().await,
             }
         }
-        self.ear.map(Ear::into_heard).unwrap_or_default()
+        let mut heard = self.ear.map(Ear::into_heard).unwrap_or_default();
+        heard.held_up = self.held_up;
+        heard
+    }
+
+    fn note_lateness(&mut self, late: Duration) {
+        if self.answered.is_some() {
+            self.held_up = self.held_up.max(late);
+        }
     }
 
     fn handle_order(&mut self, order: Order) {

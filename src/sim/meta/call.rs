@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub report: Report,
     pub started: Instant,
     pub answered: Option<Instant>,
+    /// Something came back at all.
+    pub responded: bool,
     /// Branch of the INVITE that is under way.
     pub branch: String,
 }
@@ -102,6 +104,7 @@ impl Call {
             entropy,
             started,
             answered: None,
+            responded: false,
             branch: String::new(),
         })
     }

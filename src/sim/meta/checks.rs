@@ -10,8 +10,8 @@ use crate::sim::report::{Ended, Outcome, Report};
 /// Of 20 kbit/s; in-band FEC and a loud syllable may go a little above.
 const MOST_OPUS_BITRATE: f64 = 24_000.0;
 /// Longest pause that is no lack of packets.
-const LONGEST_GAP: Duration = Duration::from_millis(500);
-const FIRST_PACKET_WITHIN: Duration = Duration::from_millis(500);
+const LONGEST_GAP: Duration = Duration::from_secs(1);
+const FIRST_PACKET_WITHIN: Duration = Duration::from_secs(1);
 /// A call this long must have shown RTCP.
 const REPORTED_AFTER: Duration = Duration::from_secs(12);
 

@@ -15,7 +15,7 @@ use crate::sim::sip::message::Message;
 /// Responses are awaited so long after the last thing that we did.
 const PATIENCE: Duration = Duration::from_secs(32);
 /// "At once".
-const PROMPT: Duration = Duration::from_millis(500);
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// What became of one INVITE.
 enum Final {
@@ -146,14 +146,12 @@ impl Call {
                 }
             };
             let message = incoming.message.clone();
+            self.note_first(sent);
             let mine = message.cseq() == (self.dialog.cseq, "INVITE");
             match message.status() {
                 None => self.refuse_while_dialing(&incoming).await,
                 Some(status) if message.cseq().1 == "CANCEL" => self.note_cancelled(status),
                 Some(status @ 100..200) if mine => {
-                    if !provisional {
-                        self.check_prompt(sent);
-                    }
                     provisional = true;
                     self.note_provisional(status, &message);
                 }
@@ -189,7 +187,10 @@ impl Call {
         }
     }
 
-    fn check_prompt(&mut self, sent: Instant) {
+    fn note_first(&mut self, sent: Instant) {
+        if std::mem::replace(&mut self.responded, true) {
+            return;
+        }
         let took = sent.elapsed();
         let found = format!("after {} ms", took.as_millis());
         self.report

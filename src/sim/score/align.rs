@@ -6,33 +6,17 @@ use crate::sim::score::fft::correlate;
 /// Blocks are moved on their own, this far at most (samples): a jitter buffer that grew or shrank.
 const PLAY: isize = RATE as isize / 5;
 const BLOCK: usize = RATE as usize;
+/// So many places of the source are looked at closely.
+const PLACES: usize = 4;
+/// Another place must be this like the best.
+const WORTH_A_LOOK: f64 = 0.4;
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Alignment {
     /// The source's first sample stands here in the recording; negative when its start is missing.
     pub offset: isize,
     /// The same for each block of one second.
     blocks: Vec<isize>,
-}
-
-/// By cross-correlation, first of the whole, then of each block near by.
-pub fn align(source: &[i16], heard: &[i16]) -> Alignment {
-    let (source, heard) = (floats(source), floats(heard));
-    let offset = best_lag(&source, &heard, None);
-    let blocks = source
-        .chunks(BLOCK)
-        .enumerate()
-        .map(|(number, block)| {
-            let expected = offset + (number * BLOCK) as isize;
-            let start = (expected - PLAY).max(0) as usize;
-            let end = (expected + block.len() as isize + PLAY).max(0) as usize;
-            let around = heard.get(start..end.min(heard.len())).unwrap_or_default();
-            let centre = expected - start as isize;
-            let lag = best_lag(block, around, Some(centre));
-            lag - centre + offset
-        })
-        .collect();
-    Alignment { offset, blocks }
 }
 
 impl Alignment {
@@ -43,24 +27,81 @@ impl Alignment {
             at.and_then(|at| heard.get(at)).copied().unwrap_or(0)
         };
         (0..source.len())
-            .map(|at| sample(at as isize + self.blocks[at / BLOCK]))
+            .map(|at| {
+                let offset = self.blocks.get(at / BLOCK).unwrap_or(&self.offset);
+                sample(at as isize + offset)
+            })
             .collect()
     }
 }
 
-/// The lag with the highest correlation. Near `centre` when given; a hardly correlated block stays at the centre.
-fn best_lag(source: &[f64], heard: &[f64], centre: Option<isize>) -> isize {
-    let correlation = correlate(source, heard);
-    let (length, shortest) = (correlation.len() as isize, -(source.len() as isize));
-    let at = |lag: isize| correlation[lag.rem_euclid(length) as usize];
-    let lags = match centre {
-        Some(centre) => centre - PLAY..centre + PLAY,
-        None => shortest + 1..heard.len() as isize,
-    };
-    let best = lags.max_by(|&a, &b| at(a).total_cmp(&at(b))).unwrap_or(0);
-    match centre {
-        Some(centre) if at(best) < 0.1 * energy(source).max(1.0) => centre,
-        _ => best,
+/// By cross-correlation: where the whole may stand, then each block near by. Where the source stands several times, the
+/// place with the most of it counts.
+pub fn align(source: &[i16], heard: &[i16]) -> Alignment {
+    let (source, heard) = (floats(source), floats(heard));
+    let places = places(&source, &heard).into_iter();
+    let placed = places.map(|offset| place(&source, &heard, offset));
+    let best = placed.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map_or_else(Alignment::default, |(_, alignment)| alignment)
+}
+
+/// Lags of the highest correlation, each well apart from the others.
+fn places(source: &[f64], heard: &[f64]) -> Vec<isize> {
+    let correlation = Correlation::of(source, heard);
+    let mut lags: Vec<isize> = (1 - source.len() as isize..heard.len() as isize).collect();
+    let mut places: Vec<isize> = Vec::new();
+    while places.len() < PLACES {
+        let Some(best) = correlation.best(lags.iter().copied()) else {
+            break;
+        };
+        let first = places.first().map_or(0.0, |first| correlation.at(*first));
+        if correlation.at(best) < first * WORTH_A_LOOK {
+            break;
+        }
+        lags.retain(|lag| lag.abs_diff(best) > BLOCK / 2);
+        places.push(best);
+    }
+    places
+}
+
+/// How much of the source is found near `offset`, and where exactly.
+fn place(source: &[f64], heard: &[f64], offset: isize) -> (f64, Alignment) {
+    let mut found = 0.0;
+    let mut blocks = Vec::new();
+    for (number, block) in source.chunks(BLOCK).enumerate() {
+        let expected = offset + (number * BLOCK) as isize;
+        let start = (expected - PLAY).max(0) as usize;
+        let end = (expected + block.len() as isize + PLAY).max(0) as usize;
+        let around = heard.get(start..end.min(heard.len())).unwrap_or_default();
+        let centre = expected - start as isize;
+        let correlation = Correlation::of(block, around);
+        let best = correlation
+            .best(centre - PLAY..centre + PLAY)
+            .unwrap_or(centre);
+        let likeness = correlation.at(best);
+        found += likeness;
+        // A block that is like nothing around stays where it should be.
+        let alike = likeness > 0.1 * energy(block).max(1.0);
+        let lag = if alike { best } else { centre };
+        blocks.push(lag - centre + offset);
+    }
+    (found, Alignment { offset, blocks })
+}
+
+/// By lag, negative ones at the end.
+struct Correlation(Vec<f64>);
+
+impl Correlation {
+    fn of(source: &[f64], heard: &[f64]) -> Self {
+        Self(correlate(source, heard))
+    }
+
+    fn at(&self, lag: isize) -> f64 {
+        self.0[lag.rem_euclid(self.0.len() as isize) as usize]
+    }
+
+    fn best(&self, lags: impl Iterator<Item = isize>) -> Option<isize> {
+        lags.max_by(|&a, &b| self.at(a).total_cmp(&self.at(b)))
     }
 }
 
@@ -92,6 +133,19 @@ mod tests {
         heard.extend(&source[..2 * BLOCK]);
         heard.extend(vec![0; 160]);
         heard.extend(&source[2 * BLOCK..]);
+        let alignment = align(&source, &heard);
+        assert_eq!(alignment.fit(&source, &heard), source);
+    }
+
+    /// A speaker who began again, the first time interrupted, the second time late by a little in the middle.
+    #[test]
+    fn the_place_with_the_most_of_the_source_counts() {
+        let source = noise(6 * BLOCK);
+        let mut heard = source.clone();
+        heard[BLOCK..3 * BLOCK].fill(0);
+        heard.extend(&source[..3 * BLOCK]);
+        heard.extend(vec![0; 160]);
+        heard.extend(&source[3 * BLOCK..]);
         let alignment = align(&source, &heard);
         assert_eq!(alignment.fit(&source, &heard), source);
     }
