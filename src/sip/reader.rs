@@ -8,7 +8,7 @@ use crate::sip::limits;
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::name::Name;
-use crate::sip::start_line::{StartLine, check_version};
+use crate::sip::start_line::StartLine;
 use crate::sip::uri::Uri;
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Message, ParseError> {
@@ -17,18 +17,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Message, ParseError> {
     let (start, lines) = head.split_once("\r\n").unwrap_or((&head, ""));
     let start = StartLine::parse(start)?;
     let mut fault = Fault::default();
+    fault.check(start.check_version());
     fault.check(rest.ok_or(ParseError::new("no empty line after the headers")));
     fault.check(within_size(bytes));
     let (headers, length) = read_headers(lines, &mut fault);
     let body = body(rest.unwrap_or_default(), length, &mut fault);
     fault.check(mandatory(&headers));
     match start {
-        StartLine::Request {
-            method,
-            target,
-            version,
-        } => {
-            fault.check(check_version(version));
+        StartLine::Request { method, target, .. } => {
             let uri = read_target(target, &mut fault);
             finish_request(
                 Request {

@@ -27,6 +27,18 @@ impl<'a> StartLine<'a> {
         }
     }
 
+    /// A request of another version is to be refused with 505 (RFC 3261 §21.5.6).
+    pub(crate) fn check_version(&self) -> Result<(), ParseError> {
+        match self {
+            Self::Response { .. } => Ok(()),
+            Self::Request { version, .. } if is_sip_2(version) => Ok(()),
+            Self::Request { version, .. } if is_sip(version) => {
+                Err(ParseError::with_status(505, "not SIP/2.0"))
+            }
+            Self::Request { .. } => Err(ParseError::new("bad request line")),
+        }
+    }
+
     /// The target is all between the first and the last blank, so that a request with blanks in its URI can be answered.
     fn request(line: &'a str) -> Option<Self> {
         let (method, rest) = line.split_once(' ')?;
@@ -48,17 +60,13 @@ impl<'a> StartLine<'a> {
     }
 }
 
-/// The version of a request line. It is compared without case (RFC 3261 §7.1).
-pub(crate) fn check_version(version: &str) -> Result<(), ParseError> {
-    match version.as_bytes() {
-        _ if is_sip_2(version) => Ok(()),
-        [b'S' | b's', b'I' | b'i', b'P' | b'p', b'/', ..] => {
-            Err(ParseError::with_status(505, "not SIP/2.0"))
-        }
-        _ => Err(ParseError::new("bad request line")),
-    }
-}
-
+/// Versions are compared without case (RFC 3261 §7.1).
 fn is_sip_2(version: &str) -> bool {
     version.eq_ignore_ascii_case("SIP/2.0")
+}
+
+fn is_sip(version: &str) -> bool {
+    version
+        .get(..4)
+        .is_some_and(|name| name.eq_ignore_ascii_case("SIP/"))
 }
