@@ -473,10 +473,10 @@ impl Endpoint {
         let Some(mut request) = error.answerable else {
             return;
         };
-        if request.method != Method::Ack && request.headers.mark_received(source.remote).is_ok() {
-            let reply = Reply::status(error.status);
-            self.core.refuse_statelessly(source, &request, reply);
-        }
+        // A Via that cannot be read goes back as it came.
+        request.headers.mark_received(source.remote).ok();
+        let reply = Reply::status(error.status);
+        self.core.refuse_statelessly(source, &request, reply);
     }
 
     fn handle_request(&mut self, now: Instant, source: Source, mut request: Request) {

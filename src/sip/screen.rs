@@ -3,6 +3,7 @@
 use crate::sip::endpoint::Reply;
 use crate::sip::message::{Headers, Method, Name, Request};
 use crate::sip::session_timer;
+use crate::sip::uri::{Scheme, Uri};
 
 /// Extensions that a request may require of us.
 const UNDERSTOOD: [&str; 2] = ["100rel", "timer"];
@@ -10,6 +11,7 @@ const UNDERSTOOD: [&str; 2] = ["100rel", "timer"];
 /// The error to answer with, if the request cannot be served.
 pub fn screen(request: &Request) -> Result<(), Reply> {
     method(&request.method)?;
+    scheme(&request.uri)?;
     if request.headers.max_forwards() == Ok(Some(0)) && request.method != Method::Options {
         return Err(Reply::status(483));
     }
@@ -18,6 +20,14 @@ pub fn screen(request: &Request) -> Result<(), Reply> {
         _ => extensions(&request.headers),
     }?;
     session_interval(request)
+}
+
+/// RFC 3261 §8.2.2.1.
+fn scheme(uri: &Uri) -> Result<(), Reply> {
+    match uri.scheme {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(()),
+        Scheme::Other(_) => Err(Reply::status(416)),
+    }
 }
 
 /// RFC 4028 §9.
