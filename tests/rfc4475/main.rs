@@ -1,6 +1,7 @@
 //! The SIP torture test messages of RFC 4475, held against `ledger.md`, and some of them read closely.
 
 mod notation;
+mod user_agent;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,6 +36,7 @@ fn response(name: &str) -> Response {
 struct Row {
     message: String,
     verdict: String,
+    endpoint: String,
 }
 
 fn ledger() -> Vec<Row> {
@@ -45,6 +47,7 @@ fn ledger() -> Vec<Row> {
         Row {
             message: cells[2].to_owned(),
             verdict: cells[3].to_owned(),
+            endpoint: cells[4].to_owned(),
         }
     })
     .collect()
@@ -61,13 +64,18 @@ fn verdict(octets: &[u8]) -> String {
 
 #[test]
 fn every_message_gets_its_verdict() {
-    for Row {
-        message,
-        verdict: expected,
-    } in ledger()
-    {
-        let found = verdict(&octets(&message));
-        assert_eq!(found, expected.replace("lenient", "accepted"), "{message}");
+    for row in ledger() {
+        let found = verdict(&octets(&row.message));
+        let expected = row.verdict.replace("lenient", "accepted");
+        assert_eq!(found, expected, "{}", row.message);
+    }
+}
+
+#[test]
+fn the_endpoint_does_what_the_ledger_says() {
+    for row in ledger() {
+        let found = user_agent::outcome(&octets(&row.message));
+        assert_eq!(found, row.endpoint, "{}", row.message);
     }
 }
 
