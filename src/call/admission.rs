@@ -144,7 +144,7 @@ pub fn peer_of(config: &Config, address: IpAddr) -> Option<PeerId> {
     PeerId::all(config)
         .find(|(_, _, peer)| {
             let prefixes = &peer.source_prefixes;
-            prefixes.iter().any(|prefix| holds(*prefix, address))
+            prefixes.iter().any(|prefix| prefix.contains(address))
         })
         .map(|(id, _, _)| id)
 }
@@ -156,38 +156,11 @@ fn called<'c>(config: &'c Config, invite: &Request) -> Option<&'c Number> {
 }
 
 fn is_allowed(prefixes: &[Prefix], address: IpAddr) -> bool {
-    prefixes.is_empty() || prefixes.iter().any(|prefix| holds(*prefix, address))
-}
-
-/// IPv4 that came over an IPv6 socket is IPv4.
-fn holds(prefix: Prefix, address: IpAddr) -> bool {
-    match (prefix.address.to_canonical(), address.to_canonical()) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => same_bits(
-            network.to_bits().into(),
-            address.to_bits().into(),
-            32,
-            prefix.length,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            same_bits(network.to_bits(), address.to_bits(), 128, prefix.length)
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-    }
-}
-
-fn same_bits(one: u128, other: u128, width: u32, length: u8) -> bool {
-    let ignored = width.saturating_sub(length.into());
-    match (one ^ other).checked_shr(ignored) {
-        Some(difference) => difference == 0,
-        None => true,
-    }
+    prefixes.is_empty() || prefixes.iter().any(|prefix| prefix.contains(address))
 }
 
 fn refused(status: u16, why: &'static str) -> Verdict {
-    let mut reply = Reply {
-        status,
-        ..Reply::default()
-    };
+    let mut reply = Reply::status(status);
     reply.headers.push(Name::Warning, warning(why));
     Verdict::Refused { reply, why }
 }
@@ -240,35 +213,6 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn prefix(text: &str) -> Prefix {
-        let (address, length) = text.split_once('/').unwrap();
-        Prefix {
-            address: address.parse().unwrap(),
-            length: length.parse().unwrap(),
-        }
-    }
-
-    #[test]
-    fn prefixes_hold_their_addresses() {
-        let cases = [
-            ("157.240.0.0/16", "157.240.19.130", true),
-            ("157.240.0.0/16", "157.241.0.0", false),
-            ("57.144.0.0/14", "57.147.255.255", true),
-            ("57.144.0.0/14", "57.148.0.0", false),
-            ("2a03:2880::/32", "2a03:2880:f343::1", true),
-            ("2a03:2880::/32", "2a03:2881::1", false),
-            ("127.0.0.1/32", "127.0.0.1", true),
-            ("127.0.0.1/32", "::ffff:127.0.0.1", true),
-            ("0.0.0.0/0", "8.8.8.8", true),
-            ("0.0.0.0/0", "2a03::1", false),
-            ("::/0", "2a03::1", true),
-        ];
-        for (network, address, held) in cases {
-            let address: IpAddr = address.parse().unwrap();
-            assert_eq!(holds(prefix(network), address), held, "{network} {address}");
-        }
-    }
 
     #[test]
     fn the_rate_is_each_addresses_own_and_bounded() {

@@ -11,20 +11,24 @@
 //!                            Closing ── counters, or patience ends ──► Over (one CDR)
 //! ```
 
+mod finishing;
+mod setting_up;
+mod talking;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tracing::{Span, debug, info, warn};
+use tracing::{Span, info, warn};
 
-use crate::call::cdr::{CallRef, Cdr, Quality, Told};
+use crate::call::cdr::{CallRef, Cdr, Told};
 use crate::call::ending::{Cause, Ending, Party};
-use crate::call::leg::{Digit, LegCommand, LegEnd, LegEvent};
+use crate::call::leg::{LegCommand, LegEvent};
 use crate::call::moment::Moment;
 use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::call::record::Record;
 use crate::call::trunk::PeerId;
-use crate::media::bridge::{self, BridgeSpec, Report};
-use crate::sdp::{Agreement, Direction};
+use crate::media::bridge::{self, BridgeSpec};
+use crate::sdp::Agreement;
 use crate::side::{Pair, Side};
 
 /// How long counters are waited for after `MediaCommand::Close`.
@@ -109,7 +113,8 @@ impl Call {
             call.agree(Side::A, agreement);
         }
         if !call.dial_next() {
-            call.end(now, Ending::new(Cause::NoTrunkUp, Party::Bridge), Gone::B);
+            let gone = Some((Side::B, Told::Nothing));
+            call.end(now, Ending::new(Cause::NoTrunkUp, Party::Bridge), gone);
         }
         call
     }
@@ -141,7 +146,7 @@ impl Call {
         let _guard = self.span.clone().entered();
         match &self.state {
             State::Dialling { deadline } if *deadline <= now.instant => {
-                self.end(now, Ending::new(Cause::NoAnswer, Party::Callee), Gone::None);
+                self.end(now, Ending::new(Cause::NoAnswer, Party::Callee), None);
             }
             State::Closing { deadline, .. } if *deadline <= now.instant => {
                 warn!("media counters did not come back");
@@ -158,11 +163,7 @@ impl Call {
     /// The operator ends it.
     pub fn shut_down(&mut self, now: Moment) {
         let _guard = self.span.clone().entered();
-        self.end(
-            now,
-            Ending::new(Cause::Shutdown, Party::Operator),
-            Gone::None,
-        );
+        self.end(now, Ending::new(Cause::Shutdown, Party::Operator), None);
     }
 
     pub fn poll_command(&mut self) -> Option<(Side, LegCommand)> {
@@ -207,281 +208,6 @@ impl Call {
     }
 }
 
-/// Which leg needs no hanging up when a call ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Gone {
-    None,
-    A,
-    B,
-}
-
-impl Gone {
-    fn has(self, side: Side) -> bool {
-        match side {
-            Side::A => self == Self::A,
-            Side::B => self == Self::B,
-        }
-    }
-}
-
-impl From<Side> for Gone {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::A => Self::A,
-            Side::B => Self::B,
-        }
-    }
-}
-
-/// Setting up.
-impl Call {
-    /// Calls the next candidate; `false` when there is none left.
-    fn dial_next(&mut self) -> bool {
-        let Some(candidate) = self.candidates.pop_front() else {
-            return false;
-        };
-        info!(peer = %candidate.name, "calling");
-        self.record.try_peer(candidate.name);
-        self.command(Side::B, LegCommand::Dial(candidate.peer));
-        true
-    }
-
-    fn ring(&mut self, now: Moment) {
-        match self.state {
-            State::Dialling { .. } => {
-                if self.record.rang(now.wall) {
-                    info!("ringing");
-                    if self.habits.ringing {
-                        self.command(Side::A, LegCommand::Ring);
-                    }
-                }
-            }
-            State::Answered | State::Confirmed | State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    /// B's early media is understood, so that nothing is clipped at the answer, but none of it goes to A before that.
-    fn agree_early(&mut self, agreement: Box<Agreement>) {
-        match self.state {
-            State::Dialling { .. } => self.agree(Side::B, agreement),
-            State::Answered | State::Confirmed | State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    /// B answered: so does A's leg, and media starts both ways, toward A at once (dossier 3.3: ours is the first packet).
-    fn connect(&mut self, now: Moment, agreement: Box<Agreement>) {
-        match self.state {
-            State::Dialling { .. } => {
-                info!("answered");
-                self.state = State::Answered;
-                self.record.answered(now);
-                self.agree(Side::B, agreement);
-                self.command(Side::A, LegCommand::Answer);
-                if self.agreements.a.is_some() {
-                    self.start(Side::A);
-                }
-                self.start(Side::B);
-            }
-            State::Answered | State::Confirmed | State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    fn confirm(&mut self, agreement: Option<Box<Agreement>>) {
-        match self.state {
-            State::Answered => {
-                info!("established");
-                self.state = State::Confirmed;
-                if let Some(agreement) = agreement {
-                    self.agree(Side::A, agreement);
-                    self.start(Side::A);
-                }
-            }
-            State::Dialling { .. } | State::Confirmed | State::Closing { .. } | State::Over => {}
-        }
-    }
-}
-
-/// While it lasts.
-impl Call {
-    fn agree_anew(&mut self, side: Side, agreement: Box<Agreement>) {
-        match self.state {
-            State::Answered | State::Confirmed => {
-                info!(%side, direction = ?agreement.direction, codec = ?agreement.codec, "agreed anew");
-                self.agree(side, agreement);
-            }
-            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    fn play_digit(&mut self, side: Side, digit: Digit) {
-        match self.state {
-            State::Answered | State::Confirmed => self.bridge(bridge::Command::Dtmf {
-                side,
-                digit: digit.key,
-                duration: digit.duration,
-            }),
-            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    fn bridge_told(&mut self, now: Moment, event: bridge::Event) {
-        match event {
-            bridge::Event::FirstMedia { side } => info!(%side, "first media"),
-            bridge::Event::Starved { side, silent_for } => self.starve(now, side, silent_for),
-            bridge::Event::Dtmf {
-                side,
-                digit,
-                duration,
-            } => self.digit_heard(
-                side,
-                Digit {
-                    key: digit,
-                    duration,
-                },
-            ),
-        }
-    }
-
-    fn digit_heard(&mut self, side: Side, digit: Digit) {
-        debug!(%side, "digit");
-        match self.state {
-            State::Answered | State::Confirmed => {
-                if side == Side::A && self.habits.digits_by_signalling {
-                    self.command(Side::B, LegCommand::Digit(digit));
-                }
-            }
-            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    /// A side that is on hold owes no media.
-    fn starve(&mut self, now: Moment, side: Side, silent_for: Duration) {
-        let owes =
-            self.agreements[side]
-                .as_ref()
-                .is_some_and(|agreement| match agreement.direction {
-                    Direction::SendRecv | Direction::RecvOnly => true,
-                    Direction::SendOnly | Direction::Inactive => false,
-                });
-        match self.state {
-            State::Answered | State::Confirmed if owes => {
-                let silence = format!("no media for {} s", silent_for.as_secs());
-                let ending = Ending::new(Cause::MediaTimeout, side.into()).because(silence);
-                self.end(now, ending, Gone::None);
-            }
-            State::Dialling { .. }
-            | State::Answered
-            | State::Confirmed
-            | State::Closing { .. }
-            | State::Over => {}
-        }
-    }
-}
-
-/// Ending.
-impl Call {
-    fn leg_ended(&mut self, now: Moment, side: Side, end: LegEnd) {
-        match (&self.state, side) {
-            (State::Dialling { .. }, Side::B) => self.attempt_failed(now, end),
-            (State::Dialling { .. } | State::Answered | State::Confirmed, Side::A | Side::B) => {
-                let duration_s = match &end {
-                    LegEnd::HungUp(parting) => parting.duration_s,
-                    LegEnd::Cancelled
-                    | LegEnd::Rejected { .. }
-                    | LegEnd::Unreachable(_)
-                    | LegEnd::Disagreed(_)
-                    | LegEnd::NeverAcknowledged
-                    | LegEnd::SessionExpired
-                    | LegEnd::DialogGone => None,
-                };
-                self.record.counted_by_peer(duration_s);
-                self.end(now, ending_of(side, end), side.into());
-            }
-            (State::Closing { .. } | State::Over, Side::A | Side::B) => {}
-        }
-    }
-
-    /// The next peer is tried when this one is at fault; a callee's own answer ends the call.
-    fn attempt_failed(&mut self, now: Moment, end: LegEnd) {
-        let outcome = outcome_of(&end);
-        info!(%outcome, "attempt failed");
-        self.record.attempt_came_to(outcome);
-        let elsewhere = match &end {
-            LegEnd::Rejected { status, .. } => Cause::of_final(*status).failover,
-            LegEnd::Unreachable(_) => true,
-            LegEnd::Cancelled
-            | LegEnd::HungUp(_)
-            | LegEnd::Disagreed(_)
-            | LegEnd::NeverAcknowledged
-            | LegEnd::SessionExpired
-            | LegEnd::DialogGone => false,
-        };
-        if !(elsewhere && self.dial_next()) {
-            self.end(now, ending_of(Side::B, end), Gone::B);
-        }
-    }
-
-    fn media_failed(&mut self, now: Moment, error: String) {
-        match self.state {
-            State::Dialling { .. } | State::Answered | State::Confirmed => {
-                warn!(%error, "media failed");
-                let ending = Ending::new(Cause::MediaFailed, Party::Bridge).because(error);
-                self.end(now, ending, Gone::None);
-            }
-            State::Closing { .. } | State::Over => {}
-        }
-    }
-
-    fn media_closed(&mut self, now: Moment, report: &Report) {
-        match self.state {
-            State::Closing { .. } => self.close(Some(report)),
-            State::Dialling { .. } | State::Answered | State::Confirmed => {
-                self.media_failed(now, "closed by the worker".to_owned());
-                self.close(Some(report));
-            }
-            State::Over => {}
-        }
-    }
-
-    /// Hangs up the legs that are left and closes the media.
-    fn end(&mut self, now: Moment, ending: Ending, gone: Gone) {
-        let told = match self.state {
-            State::Dialling { .. } => Pair::new(Told::Status(ending.status()), Told::Cancel),
-            State::Answered | State::Confirmed => Pair::new(Told::Bye, Told::Bye),
-            State::Closing { .. } | State::Over => return,
-        };
-        let mut told = told;
-        for side in Side::BOTH {
-            if gone.has(side) {
-                told[side] = Told::Nothing;
-            } else {
-                self.command(side, LegCommand::HangUp(ending.clone()));
-            }
-        }
-        if ending.cause == Cause::Cancelled {
-            told.a = Told::Status(ending.status());
-        }
-        info!(cause = ending.cause.row().token, by = ?ending.by, detail = ending.detail, "ended");
-        let cdr = self.record.close(now, ending, told);
-        self.media.push_back(MediaCommand::Close {
-            call: self.record.call().clone(),
-        });
-        self.state = State::Closing {
-            deadline: now.instant + CLOSE_PATIENCE,
-            cdr: Box::new(cdr),
-        };
-    }
-
-    fn close(&mut self, report: Option<&Report>) {
-        let state = std::mem::replace(&mut self.state, State::Over);
-        if let State::Closing { mut cdr, .. } = state {
-            cdr.first_audio = report.and_then(|report| report.sides.a.first_audio_after);
-            cdr.quality = report.map(Quality::of);
-            self.cdr = Some(cdr);
-        }
-    }
-}
-
 /// Orders.
 impl Call {
     fn command(&mut self, side: Side, command: LegCommand) {
@@ -511,51 +237,5 @@ impl Call {
             call: self.record.call().clone(),
             command,
         });
-    }
-}
-
-/// One word for the CDR's list of attempts.
-fn outcome_of(end: &LegEnd) -> String {
-    match end {
-        LegEnd::Rejected { status, .. } => status.to_string(),
-        LegEnd::Unreachable(why) => why.clone(),
-        LegEnd::Disagreed(_) => "disagreed".to_owned(),
-        LegEnd::Cancelled => "cancelled".to_owned(),
-        LegEnd::HungUp(_) => "hung up".to_owned(),
-        LegEnd::NeverAcknowledged => "never acknowledged".to_owned(),
-        LegEnd::SessionExpired => "session expired".to_owned(),
-        LegEnd::DialogGone => "dialog gone".to_owned(),
-    }
-}
-
-fn ending_of(side: Side, end: LegEnd) -> Ending {
-    let by = Party::from(side);
-    match end {
-        LegEnd::Cancelled => Ending::new(Cause::Cancelled, by),
-        LegEnd::HungUp(parting) => {
-            let ending = Ending::new(Cause::HungUp, by).given(parting.q850);
-            match parting.words {
-                Some(words) => ending.because(words),
-                None => ending,
-            }
-        }
-        LegEnd::Rejected {
-            status,
-            q850,
-            phrase,
-        } => Ending::rejected(status, q850).because(phrase),
-        LegEnd::Unreachable(why) => Ending::new(Cause::PeerUnreachable, by).because(why),
-        LegEnd::Disagreed(why) => Ending::new(disagreement(side), by).because(why),
-        LegEnd::NeverAcknowledged => Ending::new(Cause::NeverAcknowledged, by),
-        LegEnd::SessionExpired => Ending::new(Cause::SessionExpired, by),
-        LegEnd::DialogGone => Ending::new(Cause::DialogGone, by),
-    }
-}
-
-/// A makes offers, B answers them.
-fn disagreement(side: Side) -> Cause {
-    match side {
-        Side::A => Cause::OfferRefused,
-        Side::B => Cause::AnswerRefused,
     }
 }

@@ -8,8 +8,6 @@ use serde::{Serialize, Serializer};
 
 use crate::call::ending::Ending;
 use crate::media::bridge::{Report, StreamReport};
-use crate::sdp::Codec;
-use crate::side::{Pair, Side};
 
 /// Our pairing of two legs. Unique for ever: made of the time and random bits, sorts by time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -199,28 +197,6 @@ impl LegQuality {
                 + rejected.before_agreement,
             dtmf_received: stream.dtmf_received,
             dtmf_sent: stream.dtmf_sent,
-        }
-    }
-}
-
-/// As `rtpmap` names it.
-pub fn codec_name(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Opus => "opus",
-        Codec::Pcmu => "PCMU",
-        Codec::Pcma => "PCMA",
-    }
-}
-
-impl Cdr {
-    pub fn told(&self) -> Pair<Told> {
-        Pair::new(self.told_a, self.told_b)
-    }
-
-    pub fn codec(&self, side: Side) -> Option<&'static str> {
-        match side {
-            Side::A => self.codec_a,
-            Side::B => self.codec_b,
         }
     }
 }

@@ -56,9 +56,8 @@ fn capabilities() -> Reply {
     let mut headers = Headers::default();
     headers.push(Name::Accept, "application/sdp");
     Reply {
-        status: 200,
         headers,
-        ..Reply::default()
+        ..Reply::status(200)
     }
 }
 
@@ -68,9 +67,8 @@ pub fn unavailable(reason: &str) -> Reply {
     headers.push(Name::RetryAfter, RETRY_AFTER.as_secs().to_string());
     headers.push(Name::Warning, warning(reason));
     Reply {
-        status: 503,
         headers,
-        ..Reply::default()
+        ..Reply::status(503)
     }
 }
 

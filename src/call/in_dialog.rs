@@ -25,8 +25,8 @@ pub fn reply(request: &Request) -> (Reply, Option<Digit>) {
     match &request.method {
         Method::Info => info_reply(request),
         Method::Options => (status_with(200, Name::Accept, "application/sdp"), None),
-        Method::Refer => (status(603), None),
-        Method::Notify => (status(481), None),
+        Method::Refer => (Reply::status(603), None),
+        Method::Notify => (Reply::status(481), None),
         Method::Invite
         | Method::Ack
         | Method::Bye
@@ -64,14 +64,14 @@ fn info_reply(request: &Request) -> (Reply, Option<Digit>) {
     let digit = match request.headers.media_type().as_deref() {
         Some(DTMF_RELAY) => relayed(&text),
         Some(DTMF) => plain(&text),
-        None if request.body.is_empty() => return (status(200), None),
+        None if request.body.is_empty() => return (Reply::status(200), None),
         Some(_) | None => {
             return (unsupported_media(&format!("{DTMF_RELAY}, {DTMF}")), None);
         }
     };
     match digit {
-        Some(digit) => (status(200), Some(digit)),
-        None => (status(400), None),
+        Some(digit) => (Reply::status(200), Some(digit)),
+        None => (Reply::status(400), None),
     }
 }
 
@@ -115,15 +115,8 @@ fn key(text: &str) -> Option<u8> {
     }
 }
 
-fn status(status: u16) -> Reply {
-    Reply {
-        status,
-        ..Reply::default()
-    }
-}
-
 fn status_with(code: u16, name: Name, value: &str) -> Reply {
-    let mut reply = status(code);
+    let mut reply = Reply::status(code);
     reply.headers.push(name, value);
     reply
 }

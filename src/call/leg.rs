@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::call::ending::Ending;
+use crate::call::leg_end::LegEnd;
 use crate::call::trunk::PeerId;
 use crate::sdp::Agreement;
 
@@ -41,37 +42,6 @@ pub enum LegCommand {
     Digit(Digit),
     /// End the leg, whatever its state.
     HangUp(Ending),
-}
-
-/// How a leg ended without us.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LegEnd {
-    /// A gave up before our answer.
-    Cancelled,
-    HungUp(Parting),
-    /// B's final response.
-    Rejected {
-        status: u16,
-        q850: Option<u8>,
-        phrase: String,
-    },
-    /// B could not be reached, or did not answer in time.
-    Unreachable(String),
-    /// What the side described cannot be agreed to; the leg was ended.
-    Disagreed(String),
-    NeverAcknowledged,
-    SessionExpired,
-    DialogGone,
-}
-
-/// What a side said when it hung up.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Parting {
-    pub q850: Option<u8>,
-    /// The text of its `Reason`.
-    pub words: Option<String>,
-    /// How long it says the call was, in seconds.
-    pub duration_s: Option<u32>,
 }
 
 /// A key of the dial pad: `0-9*#A-D`.

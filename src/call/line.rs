@@ -7,9 +7,9 @@ use tracing::{debug, warn};
 
 use crate::call::call::Call;
 use crate::call::cdr::CallRef;
-use crate::call::ending::Cause;
 use crate::call::identity::Context;
-use crate::call::leg::{LegCommand, LegEnd, LegEvent};
+use crate::call::leg::{LegCommand, LegEvent};
+use crate::call::leg_end::LegEnd;
 use crate::call::moment::Moment;
 use crate::call::placing::{Own, Placing};
 use crate::call::sip_leg::SipLeg;
@@ -143,14 +143,10 @@ impl Line {
     fn rate_peer(&self, now: Moment, event: &LegEvent, trunks: &mut Trunks) {
         let Some(peer) = &self.peer else { return };
         match event {
-            LegEvent::Ended(LegEnd::Unreachable(_)) => trunks.call_failed(now.instant, peer),
-            LegEvent::Ended(LegEnd::Rejected { status, .. }) => {
-                if Cause::of_final(*status).failover {
-                    trunks.call_failed(now.instant, peer);
-                } else {
-                    trunks.call_answered(peer);
-                }
+            LegEvent::Ended(end) if end.is_peers_fault() => {
+                trunks.call_failed(now.instant, peer);
             }
+            LegEvent::Ended(LegEnd::Rejected { .. }) => trunks.call_answered(peer),
             LegEvent::Answered(_) | LegEvent::Ringing => trunks.call_answered(peer),
             LegEvent::Named(_)
             | LegEvent::EarlyMedia(_)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::call::identity::Context;
 use crate::call::plane::PortPair;
-use crate::call::sip_leg::{SDP, sdp_body, session_timer, takes_info_digits};
+use crate::call::sip_words::{SDP, sdp_body, session_timer, takes_info_digits};
 use crate::config::{Config, Profile, SipHabits, TrunkPeer};
 use crate::entropy::Entropy;
 use crate::sdp::{Direction, Local, MasterKey, Negotiation, Ssrc};

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::call::cdr::{Attempt, CallDirection, CallRef, Cdr, Told, codec_name};
+use crate::call::cdr::{Attempt, CallDirection, CallRef, Cdr, Told};
 use crate::call::ending::Ending;
 use crate::call::moment::Moment;
 use crate::party::{Party, PhoneNumber};
@@ -88,7 +88,7 @@ impl Record {
     }
 
     pub fn agreed(&mut self, side: Side, agreement: &Agreement) {
-        self.codecs[side] = Some(codec_name(agreement.codec));
+        self.codecs[side] = Some(agreement.codec.name());
         self.encrypted[side] = agreement.crypto.is_some();
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::config::{Config, Hours, Number, Route};
+use crate::config::{Config, Number, Route};
 use crate::party::PhoneNumber;
 
 /// What is asked of the routes.
@@ -65,45 +65,11 @@ fn country_fits(route: &Route, inquiry: Inquiry<'_>) -> bool {
         })
 }
 
+/// A time that no calendar holds is outside all hours.
 fn hour_fits(route: &Route, inquiry: Inquiry<'_>) -> bool {
+    let moment = jiff::Timestamp::try_from(inquiry.wall);
     route
         .hours
         .as_ref()
-        .is_none_or(|hours| is_open(hours, inquiry.wall))
-}
-
-/// A time that no calendar holds is outside all hours.
-fn is_open(hours: &Hours, wall: SystemTime) -> bool {
-    jiff::Timestamp::try_from(wall).is_ok_and(|moment| hours.contain(moment))
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::civil::{Weekday, time};
-    use jiff::tz::TimeZone;
-
-    use super::*;
-
-    fn at(text: &str) -> SystemTime {
-        text.parse::<jiff::Timestamp>().unwrap().into()
-    }
-
-    #[test]
-    fn hours_are_local_and_end_before_their_end() {
-        let hours = Hours {
-            zone: TimeZone::fixed(jiff::tz::offset(2)),
-            windows: vec![
-                (Weekday::Monday, time(9, 0, 0, 0), time(17, 30, 0, 0)),
-                (Weekday::Saturday, time(22, 0, 0, 0), time(0, 0, 0, 0)),
-            ],
-        };
-        // 2026-11-16 is a Monday; the zone is two hours ahead.
-        assert!(!is_open(&hours, at("2026-11-16T06:59:59Z")));
-        assert!(is_open(&hours, at("2026-11-16T07:00:00Z")));
-        assert!(is_open(&hours, at("2026-11-16T15:29:59Z")));
-        assert!(!is_open(&hours, at("2026-11-16T15:30:00Z")));
-        assert!(!is_open(&hours, at("2026-11-17T08:00:00Z")));
-        assert!(is_open(&hours, at("2026-11-21T21:59:59Z")));
-        assert!(!is_open(&hours, at("2026-11-21T22:00:00Z")));
-    }
+        .is_none_or(|hours| moment.is_ok_and(|moment| hours.contain(moment)))
 }

@@ -8,19 +8,20 @@ use std::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::call::ending::Ending;
-use crate::call::health;
 use crate::call::in_dialog;
-use crate::call::leg::{Digit, LegEnd, LegEvent, Parting};
-use crate::config::{DtmfHabit, SipHabits};
+use crate::call::leg::{Digit, LegEvent};
+use crate::call::leg_end::LegEnd;
+use crate::call::sip_words::{
+    SDP, departed, describe, failure_end, is_sdp, named, not_acceptable, ok, reason, rejection,
+    sdp_body, session_timer,
+};
+use crate::config::SipHabits;
 use crate::sdp::{Agreement, Direction, Negotiation, Refusal};
 use crate::sip::endpoint::{
-    Body, CommandError, Departure, Endpoint, Event, Failure, InviteId, PendingId, Reply, RequestId,
-    SessionTimer,
+    Body, CommandError, Endpoint, Event, Failure, InviteId, PendingId, Reply, RequestId,
 };
-use crate::sip::message::{Headers, Method, Name, Request, Response};
+use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::uri::Uri;
-
-pub const SDP: &str = "application/sdp";
 
 pub struct SipLeg {
     invite: InviteId,
@@ -98,11 +99,7 @@ impl SipLeg {
 /// Commands.
 impl SipLeg {
     pub fn ring(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CommandError> {
-        let reply = Reply {
-            status: 180,
-            ..Reply::default()
-        };
-        endpoint.progress(now, self.invite, &self.contact, reply)
+        endpoint.progress(now, self.invite, &self.contact, Reply::status(180))
     }
 
     pub fn answer(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CommandError> {
@@ -257,7 +254,6 @@ impl SipLeg {
         }
     }
 
-    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1).
     fn answered(
         &mut self,
         now: Instant,
@@ -274,21 +270,26 @@ impl SipLeg {
                 return Vec::new();
             }
         }
-        let agreed = if response.body.is_empty() {
-            self.negotiation
-                .agreement()
-                .cloned()
-                .ok_or(Refusal::NoAudio)
-        } else {
-            self.negotiation.handle_answer(&response.body)
-        };
-        match agreed {
+        match self.final_answer(response) {
             Ok(agreement) => {
                 self.state = State::Confirmed;
                 let answered = LegEvent::Answered(Box::new(agreement));
                 named(response).chain([answered]).collect()
             }
             Err(refusal) => self.disagree(now, endpoint, &refusal),
+        }
+    }
+
+    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1); also when the early
+    /// dialog was re-offered meanwhile, and the 200 repeats itself.
+    fn final_answer(&mut self, response: &Response) -> Result<Agreement, Refusal> {
+        let settled = self.negotiation.agreement().cloned();
+        if response.body.is_empty() {
+            return settled.ok_or(Refusal::NoAudio);
+        }
+        match (self.negotiation.handle_answer(&response.body), settled) {
+            (Err(Refusal::NoOffer), Some(settled)) => Ok(settled),
+            (agreed, _) => agreed,
         }
     }
 
@@ -303,11 +304,8 @@ impl SipLeg {
     }
 
     fn hang_up_silently(&mut self, now: Instant, endpoint: &mut Endpoint) {
-        let busy_here = Reply {
-            status: 488,
-            ..Reply::default()
-        };
-        if let Err(error) = endpoint.hang_up(now, self.invite, busy_here, Headers::default()) {
+        let rejection = Reply::status(488);
+        if let Err(error) = endpoint.hang_up(now, self.invite, rejection, Headers::default()) {
             debug!(%error, "nothing to hang up");
         }
     }
@@ -422,134 +420,4 @@ impl Kept {
             Self::Answer(text) | Self::Offer(text) => text,
         }
     }
-}
-
-pub fn sdp_body(text: &str) -> Body {
-    Body {
-        content_type: SDP.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-    }
-}
-
-/// Never toward a frozen peer.
-pub fn session_timer(habits: &SipHabits) -> SessionTimer {
-    match habits.session_timer {
-        Some(timer) if !habits.frozen => SessionTimer::On {
-            ask: timer.ask,
-            expires: timer.expires,
-            min_se: timer.min_se,
-        },
-        Some(_) | None => SessionTimer::Off,
-    }
-}
-
-/// Whether digits go to this peer by INFO alone.
-pub fn takes_info_digits(habits: &SipHabits) -> bool {
-    match habits.dtmf {
-        DtmfHabit::Info => !habits.frozen,
-        DtmfHabit::Rtp => false,
-    }
-}
-
-/// The final response to a caller that has none yet.
-pub fn rejection(ending: &Ending) -> Reply {
-    let mut reply = match ending.status() {
-        503 => health::unavailable(ending.cause.row().words),
-        status => Reply {
-            status,
-            ..Reply::default()
-        },
-    };
-    reply.headers.push(Name::Reason, ending.reason());
-    if let (488, Some(detail)) = (reply.status, &ending.detail) {
-        let name = Name::Warning;
-        reply.headers.push(name, health::warning(detail));
-    }
-    reply
-}
-
-fn reason(ending: &Ending) -> Headers {
-    let mut headers = Headers::default();
-    headers.push(Name::Reason, ending.reason());
-    headers
-}
-
-/// 488 with the reason in a `Warning` (RFC 3261 §21.4.26).
-fn not_acceptable(refusal: &Refusal) -> Reply {
-    let mut headers = Headers::default();
-    let name = Name::Warning;
-    headers.push(name, health::warning(&refusal.to_string()));
-    Reply {
-        status: 488,
-        headers,
-        ..Reply::default()
-    }
-}
-
-fn ok(body: Option<Body>) -> Reply {
-    Reply {
-        status: 200,
-        body,
-        ..Reply::default()
-    }
-}
-
-fn is_sdp(request: &Request) -> bool {
-    request
-        .headers
-        .media_type()
-        .is_none_or(|content_type| content_type == SDP)
-}
-
-fn named(response: &Response) -> impl Iterator<Item = LegEvent> + use<> {
-    let call_id = response.headers.call_id().ok().map(str::to_owned);
-    call_id.map(LegEvent::Named).into_iter()
-}
-
-fn failure_end(failure: Failure) -> LegEnd {
-    match failure {
-        Failure::Rejected(response) => LegEnd::Rejected {
-            status: response.status,
-            q850: q850(&response.headers),
-            phrase: response.reason.clone(),
-        },
-        Failure::Timeout => LegEnd::Unreachable("timeout".to_owned()),
-        Failure::Transport(error) => LegEnd::Unreachable(error.to_string()),
-        Failure::Cancelled => LegEnd::Unreachable("cancelled".to_owned()),
-    }
-}
-
-fn describe(failure: &Failure) -> String {
-    match failure {
-        Failure::Rejected(response) => response.status.to_string(),
-        Failure::Timeout => "no response".to_owned(),
-        Failure::Transport(error) => error.to_string(),
-        Failure::Cancelled => "cancelled".to_owned(),
-    }
-}
-
-fn departed(why: Departure) -> LegEnd {
-    match why {
-        Departure::Bye(request) => LegEnd::HungUp(parting(&request)),
-        Departure::SessionExpired => LegEnd::SessionExpired,
-        Departure::DialogGone => LegEnd::DialogGone,
-    }
-}
-
-fn parting(bye: &Request) -> Parting {
-    let duration = bye.headers.get_loose("x-wa-meta-call-duration");
-    let words = bye.headers.reasons().find_map(|reason| reason.text);
-    Parting {
-        q850: q850(&bye.headers),
-        words: words.map(|words| words.chars().take(128).collect()),
-        duration_s: duration.and_then(|seconds| seconds.trim().parse().ok()),
-    }
-}
-
-/// The Q.850 cause of a `Reason` header (RFC 3326).
-fn q850(headers: &Headers) -> Option<u8> {
-    let cause = headers.q850_cause()?;
-    u8::try_from(cause)
-        .ok()
-        .filter(|cause| (1..128).contains(cause))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wabridge::call::cdr::{CallRef, codec_name};
+use wabridge::call::cdr::CallRef;
 use wabridge::call::switchboard::{MediaCommand, PortPair};
 use wabridge::media::bridge::{Command, Report};
 use wabridge::sdp::Direction;
@@ -83,7 +83,7 @@ fn words(command: &MediaCommand) -> String {
                     Direction::RecvOnly => "recvonly",
                     Direction::Inactive => "inactive",
                 };
-                format!("agree {side} {} {direction}", codec_name(agreement.codec))
+                format!("agree {side} {} {direction}", agreement.codec.name())
             }
             Command::Start { side } => format!("start {side}"),
             Command::Dtmf { side, digit, .. } => format!("digit {side} {}", char::from(*digit)),

@@ -42,5 +42,5 @@ fn both_legs_are_ended_after_32_seconds() {
         (cdr.ending.cause, cdr.ending.by),
         (Cause::NeverAcknowledged, Party::Caller)
     );
-    assert_eq!((cdr.told_a, cdr.told_b), (Told::Nothing, Told::Bye));
+    assert_eq!((cdr.told_a, cdr.told_b), (Told::Bye, Told::Bye));
 }

@@ -1,0 +1,91 @@
+//! While the call lasts: re-offers, digits, silence.
+
+use std::time::Duration;
+
+use tracing::{debug, info};
+
+use crate::call::call::{Call, State};
+use crate::call::ending::{Cause, Ending};
+use crate::call::leg::{Digit, LegCommand};
+use crate::call::moment::Moment;
+use crate::media::bridge;
+use crate::sdp::{Agreement, Direction};
+use crate::side::Side;
+
+impl Call {
+    pub(super) fn agree_anew(&mut self, side: Side, agreement: Box<Agreement>) {
+        match self.state {
+            State::Answered | State::Confirmed => {
+                info!(%side, direction = ?agreement.direction, codec = ?agreement.codec, "agreed anew");
+                self.agree(side, agreement);
+            }
+            // An early dialog may be re-offered too (RFC 3311 §5.1).
+            State::Dialling { .. } => self.agree(side, agreement),
+            State::Closing { .. } | State::Over => {}
+        }
+    }
+
+    pub(super) fn play_digit(&mut self, side: Side, digit: Digit) {
+        match self.state {
+            State::Answered | State::Confirmed => self.bridge(bridge::Command::Dtmf {
+                side,
+                digit: digit.key,
+                duration: digit.duration,
+            }),
+            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
+        }
+    }
+
+    pub(super) fn bridge_told(&mut self, now: Moment, event: bridge::Event) {
+        match event {
+            bridge::Event::FirstMedia { side } => info!(%side, "first media"),
+            bridge::Event::Starved { side, silent_for } => self.starve(now, side, silent_for),
+            bridge::Event::Dtmf {
+                side,
+                digit,
+                duration,
+            } => self.digit_heard(
+                side,
+                Digit {
+                    key: digit,
+                    duration,
+                },
+            ),
+        }
+    }
+
+    pub(super) fn digit_heard(&mut self, side: Side, digit: Digit) {
+        debug!(%side, "digit");
+        match self.state {
+            State::Answered | State::Confirmed => {
+                if side == Side::A && self.habits.digits_by_signalling {
+                    self.command(Side::B, LegCommand::Digit(digit));
+                }
+            }
+            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
+        }
+    }
+
+    /// A side that is on hold owes no media.
+    pub(super) fn starve(&mut self, now: Moment, side: Side, silent_for: Duration) {
+        let owes =
+            self.agreements[side]
+                .as_ref()
+                .is_some_and(|agreement| match agreement.direction {
+                    Direction::SendRecv | Direction::RecvOnly => true,
+                    Direction::SendOnly | Direction::Inactive => false,
+                });
+        match self.state {
+            State::Answered | State::Confirmed if owes => {
+                let silence = format!("no media for {} s", silent_for.as_secs());
+                let ending = Ending::new(Cause::MediaTimeout, side.into()).because(silence);
+                self.end(now, ending, None);
+            }
+            State::Dialling { .. }
+            | State::Answered
+            | State::Confirmed
+            | State::Closing { .. }
+            | State::Over => {}
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What is no call: OPTIONS that come in, probes and registrations that go out.
+
+use tracing::debug;
+
+use crate::call::in_dialog;
+use crate::call::moment::Moment;
+use crate::call::placing::credentials;
+use crate::call::probing;
+use crate::call::switchboard::{Purpose, Switchboard};
+use crate::sip::endpoint::{PendingId, Reply};
+use crate::sip::message::{Method, Request};
+
+impl Switchboard {
+    pub(super) fn requested(&mut self, now: Moment, pending: PendingId, request: &Request) {
+        let reply = match request.method {
+            Method::Options => self.fitness().reply(),
+            Method::Other(_) => Reply::status(501),
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Register
+            | Method::Info
+            | Method::Update
+            | Method::Prack
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish => in_dialog::not_allowed(),
+        };
+        if let Err(error) = self.endpoint.respond(now.instant, pending, reply) {
+            debug!(%error, "request not answered");
+        }
+    }
+
+    pub(super) fn probe(&mut self, now: Moment) {
+        for id in self.trunks.handle_timeout(now.instant) {
+            let Some((_, peer)) = id.find(&self.config) else {
+                continue;
+            };
+            let Some(options) = probing::options(&self.config, peer) else {
+                continue;
+            };
+            let credentials = credentials(peer);
+            let hop = peer.hop.clone();
+            let request = self
+                .endpoint
+                .request(now.instant, hop, options, credentials);
+            self.trunks.probed(now.instant, &id, request);
+            self.requests.insert(request, Purpose::Probe(id));
+        }
+    }
+
+    pub(super) fn register(&mut self, now: Moment) {
+        for (id, expires) in self.registrations.handle_timeout(now.instant) {
+            let Some((_, peer)) = id.find(&self.config) else {
+                continue;
+            };
+            let Some(register) = probing::register(&self.config, peer, expires) else {
+                continue;
+            };
+            let credentials = credentials(peer);
+            let hop = peer.hop.clone();
+            let request = self
+                .endpoint
+                .request(now.instant, hop, register, credentials);
+            self.registrations.asked(&id, request);
+            self.requests.insert(request, Purpose::Register(id));
+        }
+    }
+}
