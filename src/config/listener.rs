@@ -92,10 +92,11 @@ impl Listener {
         })
     }
 
-    /// Both want the same socket of the machine. TLS is TCP there.
+    /// Both want the same socket of the machine. TLS is TCP there; a listener on IPv6 leaves IPv4 alone.
     pub(super) fn clashes_with(&self, other: &Self) -> bool {
         let is_udp = |listener: &Self| !listener.transport.is_reliable();
         is_udp(self) == is_udp(other)
+            && self.bind.is_ipv6() == other.bind.is_ipv6()
             && self.bind.port() == other.bind.port()
             && self.bind.port() != 0
             && overlap(self.bind.ip(), other.bind.ip())

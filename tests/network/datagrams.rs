@@ -94,3 +94,31 @@ async fn a_hop_needs_a_udp_listener() {
     assert_eq!(tag, TransmitTag(8));
     assert!(matches!(error, TransportError::NotConnected(_)));
 }
+
+#[tokio::test]
+async fn both_internet_protocols_have_their_own_listener_on_one_port() {
+    if UdpSocket::bind("[::1]:0").await.is_err() {
+        return eprintln!("no IPv6 on this machine");
+    }
+    let port = peer().await.local_addr().unwrap().port();
+    let mut listeners = World::open().listeners;
+    for (id, bind) in [
+        (UDP, format!("0.0.0.0:{port}")),
+        (TCP, format!("[::]:{port}")),
+    ] {
+        let listener = listeners.get_mut(&id).unwrap();
+        listener.bind = bind.parse().unwrap();
+        listener.transport = Transport::Udp;
+    }
+    listeners.remove(&TLS);
+    let mut world = World::open_listeners(listeners);
+    for (id, from) in [(UDP, "127.0.0.1"), (TCP, "::1")] {
+        let peer = UdpSocket::bind((from, 0)).await.unwrap();
+        peer.send_to(&message(from), (from, port)).await.unwrap();
+        let (source, bytes) = world.received().await;
+        assert_eq!((source.listener, bytes), (id, message(from)));
+        assert_eq!(source.remote, peer.local_addr().unwrap());
+        world.send(1, reply_to(source), message("answer"));
+        expect_datagram(&peer, &message("answer")).await;
+    }
+}

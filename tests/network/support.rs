@@ -56,6 +56,26 @@ impl World {
         ]
         .map(|(id, transport, tls)| (id, listener(transport, tls)))
         .into();
+        Self::build(listeners, authority, capacity, patience)
+    }
+
+    /// With other listeners than usual.
+    pub fn open_listeners(listeners: BTreeMap<ListenerId, Listener>) -> Self {
+        let authority = Authority::new();
+        Self::build(
+            listeners,
+            authority,
+            Capacity::default(),
+            Patience::default(),
+        )
+    }
+
+    fn build(
+        listeners: BTreeMap<ListenerId, Listener>,
+        authority: Authority,
+        capacity: Capacity,
+        patience: Patience,
+    ) -> Self {
         let entropy = Entropy::from_seed([1; 32]);
         Self {
             network: Network::open(&listeners, capacity, patience, entropy).unwrap(),
