@@ -9,19 +9,21 @@
 //!
 //! What a call needs is made by `Bridge::new` and `Command::Agree`; a packet allocates nothing.
 
+mod codecs;
 mod direction;
 mod egress;
 mod ingress;
+mod lane;
 mod pcm;
 mod report;
 mod reporting;
+mod timeline;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
-use crate::media::event_in::Heard;
 use crate::media::outbox::Outbox;
 use crate::media::reorder::Ordered;
 use crate::media::rtcp::WallClock;
@@ -29,9 +31,11 @@ use crate::media::rtp::Kind;
 use crate::sdp::{Agreement, Codec, OpusLimits, Ssrc};
 use crate::side::{Pair, Side};
 
-use direction::{Direction, Out, Outcome, Plan};
-use egress::{Due, Egress};
-use ingress::{Ingress, Payload, Standing};
+use codecs::Plan;
+use direction::{Direction, Out};
+use egress::Egress;
+use ingress::{Ingress, Standing};
+use lane::{EVENTS, Lane, push};
 pub use report::{Rejected, Report, StreamReport};
 use reporting::Reporting;
 
@@ -114,9 +118,6 @@ pub struct Transmit<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Events that may wait for `poll_event`; further ones are dropped.
-const EVENTS: usize = 64;
-
 pub struct Bridge {
     streams: Pair<Stream>,
     /// By the side that it comes from.
@@ -137,15 +138,6 @@ struct Stream {
     /// Of the last agreement, for making codecs.
     receive: Vec<Codec>,
     limits: OpusLimits,
-}
-
-/// All that one direction touches.
-struct Lane<'a> {
-    from: Side,
-    ingress: &'a mut Ingress,
-    direction: &'a mut Direction,
-    out: Out<'a>,
-    events: &'a mut VecDeque<Event>,
 }
 
 impl Bridge {
@@ -389,8 +381,8 @@ impl Bridge {
             packets_late: counts.late,
             packets_duplicate: totals.duplicate,
             packets_reordered: totals.reordered,
-            frames_recovered: direction.recovered(),
-            frames_concealed: direction.concealed(),
+            frames_recovered: direction.made_up().recovered,
+            frames_concealed: direction.made_up().concealed,
             frames_filled: stream.egress.frames_filled(),
             jitter_mean: totals.jitter_mean,
             jitter_max: totals.jitter_max,
@@ -422,89 +414,5 @@ impl Stream {
             receive: Vec::new(),
             limits: OpusLimits::default(),
         }
-    }
-}
-
-impl Lane<'_> {
-    fn handle_packet(&mut self, now: Instant, payload: Payload, packet: &Ordered<'_>) {
-        let outcome = self
-            .direction
-            .handle_packet(now, payload, packet, &mut self.out);
-        self.conclude(now, outcome);
-    }
-
-    fn begin_run(&mut self, now: Instant) {
-        if let Some(heard) = self.direction.begin_run() {
-            self.relay(now, heard);
-        }
-    }
-
-    /// What waited behind a gap.
-    fn drain(&mut self, now: Instant) {
-        while let Some((payload, packet)) = self.ingress.next_in_order(now) {
-            let outcome = self
-                .direction
-                .handle_packet(now, payload, &packet, &mut self.out);
-            self.conclude(now, outcome);
-        }
-    }
-
-    fn conclude(&mut self, now: Instant, outcome: Outcome) {
-        match outcome {
-            Outcome::Used => {}
-            Outcome::Undecodable => self.ingress.rejected().undecodable += 1,
-            Outcome::UnknownPayloadType => self.ingress.rejected().unknown_payload_type += 1,
-            Outcome::Heard(heard) => {
-                for heard in heard.into_iter().flatten() {
-                    self.relay(now, heard);
-                }
-            }
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.drain(now);
-        if let Some(heard) = self.direction.handle_timeout(now) {
-            self.relay(now, heard);
-        }
-        if let Some(silent_for) = self.ingress.take_starvation(now) {
-            let side = self.from;
-            push(self.events, Event::Starved { side, silent_for });
-        }
-    }
-
-    fn run_slots(&mut self, now: Instant) {
-        while let Some(due) = self.out.egress.take_due(now, self.out.outbox) {
-            match due {
-                Due::Fill => self.direction.fill(now, &mut self.out),
-                Due::Done => {}
-            }
-        }
-    }
-
-    /// A digit crosses as an event if the other side takes events; the call room hears of it when it ends.
-    fn relay(&mut self, now: Instant, heard: Heard) {
-        match heard {
-            Heard::Began { digit } => self.out.egress.press(now, digit),
-            Heard::Ended { digit, duration } => {
-                self.ingress.count_digit();
-                self.out.egress.release(duration);
-                let side = self.from;
-                push(
-                    self.events,
-                    Event::Dtmf {
-                        side,
-                        digit,
-                        duration,
-                    },
-                );
-            }
-        }
-    }
-}
-
-fn push(events: &mut VecDeque<Event>, event: Event) {
-    if events.len() < EVENTS {
-        events.push_back(event);
     }
 }
