@@ -177,6 +177,7 @@ impl Core {
             return false;
         };
         let response = self.response(&server.request, to_tag, reply);
+        self.servers.set_to_tag(transaction, to_tag);
         self.send_response(now, transaction, &response)
     }
 
@@ -195,10 +196,16 @@ impl Core {
         self.respond(now, transaction, tag, Reply::status(status));
     }
 
-    /// Answers with an error of the endpoint's own.
-    pub fn refuse(&mut self, now: Instant, transaction: TransactionId, reply: Reply) {
-        let tag = self.new_tag();
-        self.respond(now, transaction, &tag, reply);
+    /// Answers outside any dialog. False when there was a final response before.
+    pub fn respond_outside(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        reply: Reply,
+    ) -> bool {
+        let tag = self.servers.to_tag(transaction).map(str::to_owned);
+        let tag = tag.unwrap_or_else(|| self.new_tag());
+        self.respond(now, transaction, &tag, reply)
     }
 
     /// Answers without a transaction: for what is too much or too broken to get one.

@@ -453,8 +453,7 @@ impl Endpoint {
                 usage.respond_inside(core, now, pending, reply)
             }),
             Some(servers::Owner::Outside) => {
-                let tag = self.core.new_tag();
-                match self.core.respond(now, transaction, &tag, reply) {
+                match self.core.respond_outside(now, transaction, reply) {
                     true => Ok(()),
                     false => Err(CommandError::Unknown),
                 }
@@ -506,18 +505,18 @@ impl Endpoint {
         let merged = to_tag.is_none() && self.core.servers.is_merged(&request);
         let transaction = self.core.open_server(now, source, request.clone());
         if let Err(refusal) = screen(&request) {
-            return self.core.refuse(now, transaction, refusal);
+            return self.refuse(now, transaction, refusal);
         }
         match (&request.method, to_tag) {
             (Method::Cancel, _) => self.handle_cancel(now, transaction, &request),
             (_, Some(tag)) => self.handle_in_dialog(now, transaction, source, &request, tag),
             (_, None) if merged => {
                 self.core.counters.merged += 1;
-                self.core.refuse(now, transaction, Reply::status(482));
+                self.refuse(now, transaction, Reply::status(482));
             }
             (Method::Invite, None) => self.handle_invite(now, transaction, source, request),
             (method, None) if needs_dialog(method) => {
-                self.core.refuse(now, transaction, Reply::status(481));
+                self.refuse(now, transaction, Reply::status(481));
             }
             (_, None) => {
                 self.core
@@ -551,7 +550,7 @@ impl Endpoint {
             }
             Err(error) => {
                 tracing::debug!(peer = %source.remote, %error, "INVITE refused");
-                self.core.refuse(now, transaction, Reply::status(400));
+                self.refuse(now, transaction, Reply::status(400));
             }
         }
     }
@@ -568,7 +567,7 @@ impl Endpoint {
             Some(invite) => self.with_usage(invite, |usage, core| {
                 usage.handle_request(core, now, transaction, source, request);
             }),
-            None => self.core.refuse(now, transaction, Reply::status(481)),
+            None => self.refuse(now, transaction, Reply::status(481)),
         }
     }
 
@@ -590,9 +589,12 @@ impl Endpoint {
     /// RFC 3261 §9.2.
     fn handle_cancel(&mut self, now: Instant, transaction: TransactionId, cancel: &Request) {
         let Some(meant) = self.core.servers.cancelled_by(cancel) else {
-            return self.core.refuse(now, transaction, Reply::status(481));
+            return self.refuse(now, transaction, Reply::status(481));
         };
-        self.core.refuse(now, transaction, Reply::status(200));
+        let tag = self.core.servers.to_tag(meant).map(str::to_owned);
+        let tag = tag.unwrap_or_else(|| self.core.new_tag());
+        self.core
+            .respond(now, transaction, &tag, Reply::status(200));
         match self.core.servers.get(meant).map(|server| server.owner) {
             Some(servers::Owner::Invite(invite)) => {
                 self.with_usage(invite, |usage, core| usage.cancelled(core, now, cancel));
@@ -694,6 +696,10 @@ impl Endpoint {
             Owner::Outside(request) => self.outside.fail(&mut self.core, request, failure),
             Owner::Nobody => {}
         }
+    }
+
+    fn refuse(&mut self, now: Instant, transaction: TransactionId, reply: Reply) {
+        self.core.respond_outside(now, transaction, reply);
     }
 
     /// New work is refused from the limit on; what ends calls may take as much again.

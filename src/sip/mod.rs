@@ -30,6 +30,8 @@ mod session_expires;
 mod session_timer;
 mod start_line;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod text;
 mod transaction;
 pub mod uri;

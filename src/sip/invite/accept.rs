@@ -111,7 +111,7 @@ impl Usage {
         let invited = self.unanswered()?;
         let mut response = invited.response(core, contact, reply)?;
         let headers = &mut response.headers;
-        if let Some(supported) = supported(true, setting)
+        if let Some(supported) = supported(false, setting)
             && headers.get(&Name::Supported).is_none()
         {
             headers.push(Name::Supported, supported);

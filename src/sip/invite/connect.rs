@@ -27,7 +27,7 @@ pub struct Inviting {
     pub transaction: TransactionId,
     call_id: String,
     local_tag: String,
-    contact: Uri,
+    pub contact: Uri,
     login: Option<Responder>,
     setting: SessionTimer,
     answer_within: Option<Duration>,
@@ -139,11 +139,13 @@ impl Usage {
         source: Source,
         response: &Response,
     ) -> bool {
-        let State::Inviting(inviting) = &self.state else {
-            return false;
-        };
-        if inviting.transaction != transaction {
-            return false;
+        match &self.state {
+            State::Inviting(inviting) if inviting.transaction == transaction => {}
+            // The same 2xx once more, before the application acknowledged it.
+            State::Established(established) => return established.owes_ack_to(response),
+            State::Inviting(_) | State::Invited(_) | State::Leaving(_) | State::Over => {
+                return false;
+            }
         }
         match response.status {
             ..200 => self.provisional(core, now, source, response),

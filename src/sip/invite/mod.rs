@@ -230,6 +230,12 @@ impl Phase {
 }
 
 impl Established {
+    /// Whether the application is still to acknowledge this very 2xx.
+    fn owes_ack_to(&self, response: &Response) -> bool {
+        let owing = matches!(self.phase, Phase::OwingAck { .. });
+        owing && connect::to_tag(response).unwrap_or_default() == self.session.dialog.remote_tag
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let session = self.session.running.map(|running| running.deadline());
         earliest(self.phase.deadline(), session)

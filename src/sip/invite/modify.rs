@@ -14,6 +14,7 @@ use crate::sip::session_timer;
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::Owner;
 use crate::sip::transaction::servers;
+use crate::sip::uri::Uri;
 
 /// A re-INVITE that met one of the peer's, and the 491 it got.
 pub struct Retry {
@@ -285,14 +286,15 @@ impl Usage {
         let accepted = (200..300).contains(&reply.status);
         let request = core.servers.get(transaction)?.request.headers.clone();
         let mut response = core.response(&core.servers.get(transaction)?.request, &tag, reply);
+        let headers = &mut response.headers;
+        if let (true, Some(contact)) = (accepted, self.contact()) {
+            headers.set(Name::Contact, NameAddr::new(contact.clone()).to_value());
+        }
         if let State::Established(established) = &mut self.state
             && accepted
         {
             let session = &mut established.session;
-            let headers = &mut response.headers;
-            let contact = NameAddr::new(session.contact.clone()).to_value();
-            headers.set(Name::Contact, contact);
-            if let Some(supported) = supported(true, session.setting) {
+            if let Some(supported) = supported(false, session.setting) {
                 headers.set(Name::Supported, supported);
             }
             let running = session.running.as_ref();
@@ -301,6 +303,15 @@ impl Usage {
         }
         core.send_response(now, transaction, &response);
         Some(response)
+    }
+
+    /// Our Contact, as far as it is known by now.
+    fn contact(&self) -> Option<&Uri> {
+        match &self.state {
+            State::Inviting(inviting) => Some(&inviting.contact),
+            State::Established(established) => Some(&established.session.contact),
+            State::Invited(_) | State::Leaving(_) | State::Over => None,
+        }
     }
 
     fn modified(

@@ -44,6 +44,8 @@ pub struct Server {
     merge_key: MergeKey,
     machine: Machine,
     last: Option<Vec<u8>>,
+    /// The To tag of our responses: one for all of them (RFC 3261 §8.2.6.2), CANCEL's included (§9.2).
+    to_tag: Option<String>,
 }
 
 /// What became of a request.
@@ -116,6 +118,7 @@ impl Servers {
             source,
             machine,
             last: None,
+            to_tag: None,
         };
         self.index.insert(server.key.clone(), id);
         self.merged.entry(server.merge_key.clone()).or_insert(id);
@@ -135,6 +138,16 @@ impl Servers {
 
     pub fn get(&self, id: TransactionId) -> Option<&Server> {
         self.table.get(&id)
+    }
+
+    pub fn to_tag(&self, id: TransactionId) -> Option<&str> {
+        self.table.get(&id)?.to_tag.as_deref()
+    }
+
+    pub fn set_to_tag(&mut self, id: TransactionId, tag: &str) {
+        if let Some(server) = self.table.get_mut(&id) {
+            server.to_tag = Some(tag.to_owned());
+        }
     }
 
     pub fn set_owner(&mut self, id: TransactionId, owner: Owner) {

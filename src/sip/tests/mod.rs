@@ -1,0 +1,17 @@
+//! Endpoints that talk to each other, and to scripted peers, in a simulated world.
+
+mod answer;
+mod call;
+mod cancel;
+mod change;
+mod digest;
+mod ends;
+mod forks;
+mod inside;
+mod loss;
+mod outside;
+mod reliable;
+mod screen;
+mod session;
+mod whatsapp;
+mod world;
