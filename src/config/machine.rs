@@ -43,7 +43,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::check;
-    use super::*;
 
     #[test]
     fn a_configuration_is_checked_on_disk() {

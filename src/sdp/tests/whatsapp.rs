@@ -372,3 +372,79 @@ fn no_common_codec_names_what_was_offered() {
         }
     );
 }
+
+/// The older Graph sample of a user-initiated offer: extensions and four ssrc lines.
+fn graph_offer() -> String {
+    WEBRTC_OFFER
+        .replace("audio 3480", "audio 40012")
+        .replace(
+            "a=ssrc:849255537 cname:WhatsAppAudioStream1",
+            "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
+a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+a=ssrc:849255537 cname:WhatsAppAudioStream1
+a=ssrc:849255537 msid:632a909f WhatsAppTrack1
+a=ssrc:849255537 mslabel:632a909f
+a=ssrc:849255537 label:WhatsAppTrack1",
+        )
+        .replace(
+            "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1",
+            "minptime=10;useinbandfec=1",
+        )
+}
+
+#[test]
+fn graph_offer_is_refused_and_named() {
+    assert!(matches!(
+        refusal(&mut whatsapp_leg(), &graph_offer()),
+        Refusal::SecurityMismatch { found, .. } if found.starts_with("DTLS-SRTP")
+    ));
+}
+
+/// RingQ's sighting (dossier 3.1): the WebRTC form with keys in place of the fingerprint.
+#[test]
+fn graph_offer_with_keys_is_answered() {
+    let offer: String = graph_offer()
+        .lines()
+        .map(|line| {
+            if line.starts_with("a=fingerprint") {
+                format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\n")
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect();
+    let (text, agreement) = answer(&mut whatsapp_leg(), &offer);
+    assert!(has(&text, "m=audio 20000 UDP/TLS/RTP/SAVPF 111 126"));
+    assert_eq!(agreement.remote_rtp.unwrap().port(), 40_012);
+    assert_eq!(agreement.remote_ssrc, Some(Ssrc(849_255_537)));
+    assert_eq!(agreement.opus.max_average_bitrate, None);
+    assert!(agreement.opus.in_band_fec);
+    for absent in ["extmap", "ice", "setup", "candidate"] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+}
+
+/// The browser's offer of the Graph sample, had it come by SIP.
+#[test]
+fn chrome_offer_is_refused_and_named() {
+    let offer = WEBRTC_OFFER
+        .replace("a=ice-lite", "a=ice-options:trickle")
+        .replace("audio 3480", "audio 9")
+        .replace("SAVPF 111 126", "SAVPF 111 63 9 0 8 110 126");
+    assert!(matches!(
+        refusal(&mut whatsapp_leg(), &offer),
+        Refusal::SecurityMismatch { .. }
+    ));
+}
+
+/// A number that is still set to DTLS answers our SDES offer so.
+#[test]
+fn webrtc_answer_to_an_sdes_offer_is_refused_and_named() {
+    let mut leg = whatsapp_leg();
+    leg.offer(Direction::SendRecv);
+    let refused = leg.handle_answer(&crlf(&WEBRTC_OFFER.replace("actpass", "active")));
+    assert!(matches!(
+        refused,
+        Err(Refusal::SecurityMismatch { found, .. }) if found.contains("a=fingerprint")
+    ));
+}
