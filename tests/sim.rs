@@ -88,7 +88,13 @@ fn plan() -> Plan {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_call_is_found_good() {
     let mut pair = Pair::new(quick()).await;
-    let (user, agent) = pair.call(plan()).await;
+    let (mut user, mut agent) = pair.call(plan()).await;
+    // A machine that is too busy to send in time proves nothing.
+    for _ in 0..3 {
+        if user.is_unfair() || agent.is_unfair() {
+            (user, agent) = pair.call(plan()).await;
+        }
+    }
     assert!(user.verdict.held() && agent.verdict.held());
     assert_eq!(user.outcome, Outcome::Answered { ended: Ended::Here });
     assert_eq!(

@@ -71,6 +71,10 @@ fn show(title: &str, report: &Report, record: Option<&std::path::Path>) -> Resul
         );
     }
     print!("{}", report.verdict);
+    if report.is_unfair() {
+        let late = report.heard.held_up.as_millis();
+        println!("  note: this machine was too busy, packets left up to {late} ms late");
+    }
     if let Some(path) = record {
         wav::save(path, &report.heard.audio)?;
         println!("  heard: {}", path.display());

@@ -137,10 +137,15 @@ impl Mouth {
         } else if let Some(packet) = self.speech() {
             packets.push(packet);
         }
+        self.rest();
+        self.mangle(packets)
+    }
+
+    /// Time goes on without a packet (on hold).
+    pub fn rest(&mut self) {
         self.elapsed += self.style.ptime;
         let ticks = self.format.codec.ticks(self.style.ptime);
         self.timestamp = self.timestamp.wrapping_add(ticks);
-        self.mangle(packets)
     }
 
     fn speech(&mut self) -> Option<Packet> {
@@ -336,6 +341,19 @@ mod tests {
         assert_eq!(
             after.sequence_number,
             before.sequence_number.wrapping_add(11)
+        );
+    }
+
+    #[test]
+    fn rest_takes_time_but_no_sequence_numbers() {
+        let mut mouth = mouth(Codec::Pcmu, Faults::new());
+        let before = mouth.tick().remove(0).header;
+        mouth.rest();
+        let after = mouth.tick().remove(0).header;
+        assert_eq!(after.timestamp, before.timestamp.wrapping_add(320));
+        assert_eq!(
+            after.sequence_number,
+            before.sequence_number.wrapping_add(1)
         );
     }
 

@@ -294,10 +294,12 @@ impl Run {
         if !may {
             return;
         }
-        let (to, sends) = (settled.remote, settled.direction.sends());
-        // On hold time goes on, unheard.
-        for packet in mouth.tick().iter().filter(|_| sends) {
-            self.send(packet, to).await;
+        if !settled.direction.sends() {
+            return mouth.rest();
+        }
+        let to = settled.remote;
+        for packet in mouth.tick() {
+            self.send(&packet, to).await;
         }
         if self.party.style.faults.contains(&Fault::Injection) {
             self.inject(to).await;
