@@ -54,7 +54,7 @@ pub enum Fault {
     Stall,
     /// Another sender throws packets of noise at the far side's port.
     Injection,
-    /// Packets leave from another port than the one that was told.
+    /// Packets leave from, and are awaited at, another port than the one that was told, as behind a NAT.
     WrongSourcePort,
 }
 

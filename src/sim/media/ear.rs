@@ -353,10 +353,6 @@ impl Ear {
     pub fn note_wrong_source(&mut self) {
         self.heard.wrong_source += 1;
     }
-
-    pub fn note_early(&mut self) {
-        self.heard.early += 1;
-    }
 }
 
 /// RTP and RTCP on one port (RFC 5761 §4).

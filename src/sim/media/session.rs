@@ -123,7 +123,7 @@ async fn bind_pair(bind: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
 struct Run {
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    /// A second sender, for the faults that need one.
+    /// Another port, for the faults that need one.
     stranger: UdpSocket,
     party: Party,
     entropy: Entropy,
@@ -136,6 +136,7 @@ struct Run {
     last_life: Option<Instant>,
     starved: bool,
     held_up: Duration,
+    early: u64,
     sent: (u32, u32),
 }
 
@@ -163,6 +164,7 @@ impl Run {
             last_life: None,
             starved: false,
             held_up: Duration::ZERO,
+            early: 0,
             sent: (0, 0),
         })
     }
@@ -172,7 +174,8 @@ impl Run {
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut report = interval(self.party.report_interval);
         report.reset();
-        let (mut buffer, mut control) = ([0; 2_048], [0; 2_048]);
+        let [mut buffer, mut elsewhere, mut control] = [[0; 2_048]; 3];
+        let translated = self.party.style.faults.contains(&Fault::WrongSourcePort);
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -181,6 +184,9 @@ impl Run {
                 },
                 Ok((length, from)) = self.rtp.recv_from(&mut buffer) => {
                     self.handle_datagram(from, &buffer[..length]).await;
+                }
+                Ok((length, from)) = self.stranger.recv_from(&mut elsewhere), if translated => {
+                    self.handle_datagram(from, &elsewhere[..length]).await;
                 }
                 Ok((length, _)) = self.rtcp.recv_from(&mut control) => {
                     self.handle_control(&control[..length]);
@@ -194,6 +200,7 @@ impl Run {
         }
         let mut heard = self.ear.map(Ear::into_heard).unwrap_or_default();
         heard.held_up = self.held_up;
+        heard.early = self.early;
         heard
     }
 
@@ -251,14 +258,14 @@ impl Run {
         if is_rtcp(datagram) {
             return self.handle_control(datagram);
         }
+        if self.answered.is_none() {
+            self.early += 1;
+        }
         let (Some(ear), Some(settled)) = (&mut self.ear, &mut self.settled) else {
             return;
         };
         if from != settled.remote && !self.party.latches {
             ear.note_wrong_source();
-        }
-        if self.answered.is_none() {
-            ear.note_early();
         }
         let now = Instant::now();
         let Some(samples) = ear.rtp(now, datagram) else {

@@ -33,8 +33,8 @@ impl Call {
         }
         let settled = offer::settle(&self.offer, &answer.body_text(), &mut self.report.verdict);
         if let Some(settled) = settled {
-            self.session.order(Order::Settle(Box::new(settled))).await;
             self.session.order(Order::Answered).await;
+            self.session.order(Order::Settle(Box::new(settled))).await;
         }
         if self.has(Fault::LateAck) {
             sleep(Duration::from_secs(2)).await;
