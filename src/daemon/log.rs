@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::StartError;
-use crate::config::{Log, Report};
+use crate::config::{Finding, Log, Report};
 
 /// Changes the filter while running.
 pub(super) struct LogControl(reload::Handle<EnvFilter, Registry>);
@@ -49,7 +49,15 @@ impl LogControl {
 /// What a usable configuration still has to say.
 pub(super) fn doubts(report: &Report) {
     for finding in &report.findings {
-        warn!("{finding}");
+        let Finding {
+            file,
+            line,
+            key,
+            problem,
+            remedy,
+            ..
+        } = finding;
+        warn!(file = %file.display(), line, key, remedy, "{problem}");
     }
 }
 

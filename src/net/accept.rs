@@ -22,6 +22,8 @@ const BACKLOG: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Between two log lines about connections that strangers opened.
 pub(super) const TALK: Duration = Duration::from_secs(1);
+/// A silent connection is probed by the kernel after so long, so that peers which vanished do not fill the table.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
 /// A peer that vanished without a word is noticed so long after something was sent to it.
 const UNACKNOWLEDGED_MS: u32 = 30_000;
 
@@ -140,6 +142,8 @@ impl Acceptor {
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, PROBE_AFTER)?;
+    sockopt::set_tcp_keepintvl(stream, PROBE_AFTER / 4)?;
     sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)?;
     stream.local_addr()
 }

@@ -113,3 +113,23 @@ async fn closing_writes_out_what_was_handed_over() {
     expect_close(&mut peer).await;
     closed.await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_is_kept_of_connections_that_are_gone() {
+    let mut world = World::open();
+    for _ in 0..5 {
+        let mut peers = Vec::new();
+        for number in 0..20 {
+            let mut peer = world.tcp_peer().await;
+            write(&mut peer, &message(&number.to_string())).await;
+            world.received().await;
+            peers.push(peer);
+        }
+        assert_eq!(world.network.flows(), 20);
+        drop(peers);
+        for _ in 0..20 {
+            assert!(matches!(world.event().await, NetEvent::FlowClosed { .. }));
+        }
+        assert_eq!(world.network.flows(), 0);
+    }
+}
