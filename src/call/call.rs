@@ -14,6 +14,8 @@
 mod finishing;
 mod setting_up;
 mod talking;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -280,17 +280,13 @@ impl SipLeg {
         }
     }
 
-    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1); also when the early
-    /// dialog was re-offered meanwhile, and the 200 repeats itself.
+    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1).
     fn final_answer(&mut self, response: &Response) -> Result<Agreement, Refusal> {
-        let settled = self.negotiation.agreement().cloned();
         if response.body.is_empty() {
+            let settled = self.negotiation.agreement().cloned();
             return settled.ok_or(Refusal::NoAudio);
         }
-        match (self.negotiation.handle_answer(&response.body), settled) {
-            (Err(Refusal::NoOffer), Some(settled)) => Ok(settled),
-            (agreed, _) => agreed,
-        }
+        self.negotiation.handle_answer(&response.body)
     }
 
     fn disagree(

@@ -77,7 +77,7 @@ pub struct Link {
     pub loss: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reach {
     Up,
     /// Takes everything, says nothing.
@@ -489,6 +489,13 @@ fn station(
 }
 
 impl Station {
+    /// Over a connection of its own in place of UDP.
+    pub fn speak(&mut self, listener: ListenerId, transport: Transport) {
+        self.listener = listener;
+        self.transport = transport;
+        self.flow = FlowId(300);
+    }
+
     /// How often such a message arrived, repeats counted.
     pub fn count(&self, what: &str) -> usize {
         self.received

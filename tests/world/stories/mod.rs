@@ -1,6 +1,7 @@
 //! One story a file.
 
 mod answered;
+mod any_sequence;
 mod callee_refuses;
 mod caller_cancels;
 mod caller_identity;
@@ -25,6 +26,7 @@ mod register;
 mod routing;
 mod service;
 mod session_timer;
+mod transports;
 
 use crate::scene::pbx::Callee;
 use crate::scene::whatsapp;

@@ -59,3 +59,24 @@ fn the_answer_in_a_reliable_183() {
     talk.user_hangs_up(&mut world);
     world.finish_one();
 }
+
+/// An UPDATE before the answer has to wait (RFC 3261 §14.2): the PBX tries again, and the call goes on as before.
+#[test]
+fn an_update_before_the_answer() {
+    let mut world = World::new();
+    let (invite, mut callee) = calling(&mut world);
+    let progress = callee
+        .reply(183, "Session Progress")
+        .with("Require", "100rel")
+        .with("RSeq", "1")
+        .with_sdp(pbx_answer());
+    world.send(PBX, &progress);
+    let prack = world.expect(PBX, "PRACK");
+    world.send(PBX, &prack.reply(200, "OK"));
+    world.send(PBX, &callee.request("UPDATE").with_sdp(pbx_answer()));
+    world.expect(PBX, "491 UPDATE");
+    world.send(PBX, &callee.answer());
+    let talk = confirm(&mut world, invite, callee);
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
