@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
+use crate::media::bridge::protection::Sending;
 use crate::media::bridge::{Channel, StreamSpec};
 use crate::media::event_out::{Clocks, EventSender, Slot};
 use crate::media::outbox::{Destination, Outbox};
@@ -21,7 +22,7 @@ pub struct Egress {
     pacer: Pacer,
     events: EventSender,
     terms: Option<Terms>,
-    protection: Protection,
+    protection: Sending,
     target: Option<SocketAddr>,
     started: Option<Instant>,
     first_sound: Option<Instant>,
@@ -36,13 +37,6 @@ struct Terms {
     event: Option<TelephoneEvent>,
     allowed: bool,
     crypto: Option<CryptoPair>,
-}
-
-enum Protection {
-    Clear,
-    Srtp(srtp::Outbound),
-    /// The keys that were agreed cannot be used: nothing leaves.
-    Unusable,
 }
 
 /// What a packet of audio holds.
@@ -75,7 +69,7 @@ impl Egress {
             pacer: Pacer::new(mode),
             events: EventSender::new(),
             terms: None,
-            protection: Protection::Clear,
+            protection: Sending::Clear,
             target: None,
             started: None,
             first_sound: None,
@@ -87,7 +81,7 @@ impl Egress {
     pub fn agree(&mut self, now: Instant, agreement: &Agreement) {
         let known = self.terms.take();
         if known.as_ref().map(|terms| &terms.crypto) != Some(&agreement.crypto) {
-            self.protection = Protection::new(self.side, agreement.crypto.as_ref());
+            self.protection = Sending::new(self.side, agreement.crypto.as_ref());
         }
         if agreement.telephone_event.is_none() {
             self.events.clear();
@@ -285,7 +279,7 @@ impl Egress {
 
     fn open_or_close(&mut self, now: Instant) {
         let allowed = self.terms.as_ref().is_some_and(|terms| terms.allowed);
-        let usable = !matches!(self.protection, Protection::Unusable);
+        let usable = self.protection.is_usable();
         if self.started.is_some() && self.target.is_some() && allowed && usable {
             let skip = self.pacer.start(now);
             self.sender.skip(skip);
@@ -349,37 +343,6 @@ impl Egress {
             self.sender.sent(now, header, octets);
         }
         sent
-    }
-}
-
-impl Protection {
-    fn new(side: Side, crypto: Option<&CryptoPair>) -> Self {
-        let Some(crypto) = crypto else {
-            return Self::Clear;
-        };
-        match srtp::Outbound::new(crypto.suite, &crypto.send) {
-            Ok(outbound) => Self::Srtp(outbound),
-            Err(error) => {
-                tracing::warn!(%side, %error, "agreed SRTP key cannot be used for sending");
-                Self::Unusable
-            }
-        }
-    }
-
-    fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
-        match self {
-            Self::Clear => Some(len),
-            Self::Srtp(outbound) => outbound.protect_rtp(buffer, len).ok(),
-            Self::Unusable => None,
-        }
-    }
-
-    fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
-        match self {
-            Self::Clear => Some(len),
-            Self::Srtp(outbound) => outbound.protect_rtcp(buffer, len).ok(),
-            Self::Unusable => None,
-        }
     }
 }
 

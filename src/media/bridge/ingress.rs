@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::media::bridge::egress::clock_rate;
+use crate::media::bridge::life::Life;
+use crate::media::bridge::protection::Receiving;
 use crate::media::bridge::{Channel, Habits, Rejected};
 use crate::media::reorder::{Ordered, Place, Reorder};
 use crate::media::rtcp::{Arrival, Reception, Totals};
@@ -19,9 +21,8 @@ const STRAGGLERS: Duration = Duration::from_millis(200);
 pub struct Ingress {
     side: Side,
     latch: bool,
-    media_timeout: Duration,
     terms: Option<Terms>,
-    protection: Protection,
+    protection: Receiving,
     source: Source,
     /// Where the last valid RTCP came from, when it has its own port.
     rtcp_source: Option<SocketAddr>,
@@ -46,28 +47,11 @@ struct Terms {
     crypto: Option<CryptoPair>,
 }
 
-enum Protection {
-    Clear,
-    Srtp(srtp::Inbound),
-    /// The keys that were agreed cannot be used: nothing is believed.
-    Unusable,
-}
-
 /// The stream that is heard, and the one before it.
 struct Voice {
     ssrc: Ssrc,
     previous: Option<Ssrc>,
     heard: Instant,
-}
-
-/// For the media timeout.
-#[derive(Clone, Copy)]
-enum Life {
-    /// Nothing need come: before the start, on hold.
-    NotExpected,
-    HeardAt(Instant),
-    /// Told already.
-    Starved,
 }
 
 /// What a payload type stands for.
@@ -98,15 +82,14 @@ impl Ingress {
         Self {
             side,
             latch: habits.latch,
-            media_timeout: habits.media_timeout,
             terms: None,
-            protection: Protection::Clear,
+            protection: Receiving::Clear,
             source: Source::new(),
             rtcp_source: None,
             voice: None,
             reception: Reception::new(),
             reorder: Reorder::new(),
-            life: Life::NotExpected,
+            life: Life::new(habits.media_timeout),
             first_heard: None,
             rejected: Rejected::default(),
             octets: 0,
@@ -119,7 +102,7 @@ impl Ingress {
         let known = self.terms.take();
         self.source.describe(agreement.remote_rtp);
         if known.as_ref().map(|terms| &terms.crypto) != Some(&agreement.crypto) {
-            self.protection = Protection::new(self.side, agreement.crypto.as_ref());
+            self.protection = Receiving::new(self.side, agreement.crypto.as_ref());
             self.source.forget();
         }
         if known.is_some_and(|terms| terms.remote_rtcp != agreement.remote_rtcp) {
@@ -146,11 +129,7 @@ impl Ingress {
     /// From now on silence is counted, if the peer may send.
     pub fn expect(&mut self, now: Instant) {
         let allowed = self.terms.as_ref().is_some_and(|terms| terms.allowed);
-        self.life = match (allowed, self.life) {
-            (true, Life::NotExpected) => Life::HeardAt(now),
-            (true, life @ (Life::HeardAt(_) | Life::Starved)) => life,
-            (false, _) => Life::NotExpected,
-        };
+        self.life.expect(now, allowed);
     }
 
     /// Authentic RTP from where the peer is, or nothing.
@@ -169,7 +148,7 @@ impl Ingress {
             return None;
         }
         let octets = datagram.len() as u64;
-        let authenticated = matches!(self.protection, Protection::Srtp(_));
+        let authenticated = self.protection.authenticates();
         let len = self.open_with(|protection| protection.open_rtp(datagram))?;
         let Ok(packet) = rtp::Packet::parse(datagram.get(..len)?) else {
             self.rejected.not_rtp += 1;
@@ -178,7 +157,7 @@ impl Ingress {
         self.believe(now, from, &packet.header, authenticated)?;
         self.octets += octets;
         self.first_heard.get_or_insert(now);
-        self.heard(now);
+        self.life.heard(now);
         Some(packet)
     }
 
@@ -202,7 +181,7 @@ impl Ingress {
         if channel == Channel::Rtcp {
             self.rtcp_source = Some(from);
         }
-        self.heard(now);
+        self.life.heard(now);
         Some(len)
     }
 
@@ -273,7 +252,7 @@ impl Ingress {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        [self.reorder.deadline(), self.starves_at()]
+        [self.reorder.deadline(), self.life.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -281,12 +260,7 @@ impl Ingress {
 
     /// Once in each silence: for how long nothing came.
     pub fn take_starvation(&mut self, now: Instant) -> Option<Duration> {
-        let Life::HeardAt(at) = self.life else {
-            return None;
-        };
-        self.starves_at().filter(|limit| *limit <= now)?;
-        self.life = Life::Starved;
-        Some(now.saturating_duration_since(at))
+        self.life.take_starvation(now)
     }
 
     pub fn reception(&mut self) -> &mut Reception {
@@ -341,7 +315,7 @@ impl Ingress {
 
     fn open_with(
         &mut self,
-        open: impl FnOnce(&mut Protection) -> Result<usize, srtp::Error>,
+        open: impl FnOnce(&mut Receiving) -> Result<usize, srtp::Error>,
     ) -> Option<usize> {
         match open(&mut self.protection) {
             Ok(len) => Some(len),
@@ -388,22 +362,6 @@ impl Ingress {
             heard: now,
         });
     }
-
-    fn heard(&mut self, now: Instant) {
-        self.life = match self.life {
-            Life::NotExpected => Life::NotExpected,
-            Life::HeardAt(_) | Life::Starved => Life::HeardAt(now),
-        };
-    }
-
-    fn starves_at(&self) -> Option<Instant> {
-        match self.life {
-            Life::HeardAt(at) if !self.media_timeout.is_zero() => {
-                at.checked_add(self.media_timeout)
-            }
-            Life::HeardAt(_) | Life::NotExpected | Life::Starved => None,
-        }
-    }
 }
 
 /// For the report.
@@ -430,36 +388,5 @@ impl Terms {
                 true => Payload::Audio(*codec),
                 false => Payload::Unasked,
             })
-    }
-}
-
-impl Protection {
-    fn new(side: Side, crypto: Option<&CryptoPair>) -> Self {
-        let Some(crypto) = crypto else {
-            return Self::Clear;
-        };
-        match srtp::Inbound::new(crypto.suite, &crypto.receive) {
-            Ok(inbound) => Self::Srtp(inbound),
-            Err(error) => {
-                tracing::warn!(%side, %error, "agreed SRTP key cannot be used for receiving");
-                Self::Unusable
-            }
-        }
-    }
-
-    fn open_rtp(&mut self, datagram: &mut [u8]) -> Result<usize, srtp::Error> {
-        match self {
-            Self::Clear => Ok(datagram.len()),
-            Self::Srtp(inbound) => inbound.unprotect_rtp(datagram),
-            Self::Unusable => Err(srtp::Error::Authentication),
-        }
-    }
-
-    fn open_rtcp(&mut self, datagram: &mut [u8]) -> Result<usize, srtp::Error> {
-        match self {
-            Self::Clear => Ok(datagram.len()),
-            Self::Srtp(inbound) => inbound.unprotect_rtcp(datagram),
-            Self::Unusable => Err(srtp::Error::Authentication),
-        }
     }
 }
