@@ -15,9 +15,8 @@ use crate::sip::transaction::clients::{Clients, Owner, Path, Start};
 use crate::sip::transaction::key::MAGIC_COOKIE;
 use crate::sip::transaction::servers::Servers;
 
-/// What we answer by a transaction of our own; the rest gets 405.
-pub const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, REGISTER";
+/// What a peer may send inside a dialog and be served. Other methods reach the application too, which may refuse them.
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK";
 
 pub struct Core {
     pub config: EndpointConfig,
