@@ -19,6 +19,7 @@ mod signalling;
 mod signals;
 mod stage;
 mod start;
+mod tally;
 mod worker;
 
 use std::path::Path;

@@ -14,6 +14,7 @@ use super::reload;
 use super::service::{self, Watchdog};
 use super::signals::{Order, Signals};
 use super::stage::{Stage, Step};
+use super::tally::{self, Tally};
 use crate::call::switchboard::{MediaEvent, Moment, Switchboard};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -40,6 +41,7 @@ pub(super) struct Signalling {
     switchboard: Switchboard,
     health: Health,
     watchdog: Watchdog,
+    tally: Tally,
     stage: Stage,
 }
 
@@ -58,6 +60,7 @@ impl Signalling {
             switchboard: Switchboard::new(now, world.config.clone(), entropy),
             health: Health::new(now.instant),
             watchdog: Watchdog::new(now.instant),
+            tally: Tally::new(now.instant),
             stage: Stage::Serving,
             world,
         }
@@ -127,6 +130,8 @@ impl Signalling {
         if self.health.poll_timeout() <= now.instant {
             self.look_after_health(now);
         }
+        let World { network, store, .. } = &self.world;
+        self.tally.handle_timeout(now.instant, network, store);
         let step = self.stage.handle_timeout(now.instant);
         self.take(now, step);
     }
@@ -137,8 +142,8 @@ impl Signalling {
             self.watchdog.poll_timeout(),
             self.stage.poll_timeout(),
         ];
-        let health = self.health.poll_timeout();
-        deadlines.into_iter().flatten().fold(health, Instant::min)
+        let beat = self.health.poll_timeout().min(self.tally.poll_timeout());
+        deadlines.into_iter().flatten().fold(beat, Instant::min)
     }
 
     /// The law of the doors: everything the switchboard wants done is done before the next input.
@@ -217,6 +222,7 @@ impl Signalling {
 
     async fn leave(self) {
         let World { network, store, .. } = self.world;
+        tally::tell(&network, &store);
         let deadline = tokio::time::Instant::now() + LAST_WRITES;
         network.close(deadline).await;
         if let Err(error) = store.close(LAST_WRITES) {

@@ -18,6 +18,11 @@ fn it_answers_options_and_refuses_while_it_drains_and_leaves_with_zero() {
     bridge.wait_for("stopping: no new calls");
     assert_eq!(tls.options(), 503);
     assert_eq!(bridge.options_by_udp(), Some(503));
+    let tally = bridge.wait_for("so far");
+    assert_eq!(
+        (&tally["accepted"], &tally["handshakes_failed"]),
+        (&2.into(), &0.into())
+    );
     assert_eq!(bridge.exit().code(), Some(0));
     assert!(bridge.log.contains("\"stopped\""));
 }
