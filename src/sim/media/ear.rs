@@ -36,8 +36,8 @@ pub struct Heard {
     pub undecodable: u64,
     pub unauthentic: u64,
     pub wrong_source: u64,
-    /// Came before the far side had answered.
-    pub early: u64,
+    /// The first packet, if it came before the far side had answered.
+    pub early: Option<Instant>,
     pub rtcp: u64,
     /// A sender report named another SSRC than the stream's.
     pub rtcp_of_strangers: u64,
@@ -92,7 +92,6 @@ impl Heard {
         self.undecodable += after.undecodable;
         self.unauthentic += after.unauthentic;
         self.wrong_source += after.wrong_source;
-        self.early += after.early;
         self.rtcp += after.rtcp;
         self.rtcp_of_strangers += after.rtcp_of_strangers;
         self.worst_reported_loss = self.worst_reported_loss.max(after.worst_reported_loss);

@@ -136,7 +136,7 @@ struct Run {
     last_life: Option<Instant>,
     starved: bool,
     held_up: Duration,
-    early: u64,
+    early: Option<Instant>,
     sent: (u32, u32),
 }
 
@@ -164,7 +164,7 @@ impl Run {
             last_life: None,
             starved: false,
             held_up: Duration::ZERO,
-            early: 0,
+            early: None,
             sent: (0, 0),
         })
     }
@@ -259,7 +259,7 @@ impl Run {
             return self.handle_control(datagram);
         }
         if self.answered.is_none() {
-            self.early += 1;
+            self.early.get_or_insert_with(Instant::now);
         }
         let (Some(ear), Some(settled)) = (&mut self.ear, &mut self.settled) else {
             return;

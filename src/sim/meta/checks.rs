@@ -11,6 +11,8 @@ use crate::sim::report::{Ended, Outcome, Report};
 const MOST_OPUS_BITRATE: f64 = 24_000.0;
 /// Longest pause that is no lack of packets.
 const LONGEST_GAP: Duration = Duration::from_secs(1);
+/// A packet may overtake the answer that was sent just before it.
+const OVERTAKING: Duration = Duration::from_millis(250);
 const FIRST_PACKET_WITHIN: Duration = Duration::from_secs(1);
 /// A call this long must have shown RTCP.
 const REPORTED_AFTER: Duration = Duration::from_secs(12);
@@ -55,7 +57,7 @@ pub fn media(heard: &Heard, answered: Instant, faults: &Faults, report: &mut Rep
         gap < LONGEST_GAP,
         format!("longest pause {} ms", gap.as_millis()),
     );
-    let oddities = oddities(heard);
+    let oddities = oddities(heard, answered);
     let found = match oddities.is_empty() {
         true => format!("{} packets, one SSRC, 20 ms, in step", heard.packets),
         false => oddities.join("; "),
@@ -84,7 +86,7 @@ pub fn media(heard: &Heard, answered: Instant, faults: &Faults, report: &mut Rep
     }
 }
 
-fn oddities(heard: &Heard) -> Vec<String> {
+fn oddities(heard: &Heard, answered: Instant) -> Vec<String> {
     let mut oddities = Vec::new();
     let mut note = |count: u64, what: &str| {
         if count > 0 {
@@ -106,8 +108,11 @@ fn oddities(heard: &Heard) -> Vec<String> {
         heard.wrong_source,
         "packets from another address than the SDP's",
     );
-    note(heard.early, "packets before the answer");
     let odd_times = heard.packet_times.iter().filter(|time| **time != 20);
     note(odd_times.count() as u64, "packet times other than 20 ms");
+    let early = heard.early.map(|at| answered.saturating_duration_since(at));
+    if let Some(early) = early.filter(|early| *early > OVERTAKING) {
+        oddities.push(format!("{} ms before the answer", early.as_millis()));
+    }
     oddities
 }
