@@ -222,6 +222,16 @@ async fn hold_toward_whatsapp_is_a_violation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn early_media_is_a_violation() {
+    let mut behaviour = quick();
+    behaviour.early_media = true;
+    let mut pair = Pair::new(behaviour).await;
+    let (user, _) = pair.call(plan()).await;
+    let mut checks = user.verdict.checks.iter();
+    assert!(checks.any(|check| check.what == "no early media" && !check.held));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn digits_arrive() {
     let mut behaviour = quick();
     behaviour.digits = Some("4719#".into());

@@ -191,3 +191,40 @@ impl Authority {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// What a client gets that offers these names.
+    async fn greeted_with(names: &[&[u8]]) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let (chain, key) = (folder.path().join("pem"), folder.path().join("key"));
+        let authority = Authority::new("a test").unwrap();
+        authority.issue(&["wa.meta.vc"], &chain, &key).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptor = acceptor(&chain, &key).unwrap();
+        tokio::spawn(async move { acceptor.accept(listener.accept().await.unwrap().0).await });
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone))
+            .with_no_client_auth();
+        config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = "wa.meta.vc".try_into().unwrap();
+        let greeting = connector.connect(name, stream).await;
+        greeting.map(drop).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn an_offered_alpn_name_is_refused() {
+        let refusal = greeted_with(&[b"sip"]).await.unwrap_err();
+        assert!(refusal.contains("NoApplicationProtocol"), "{refusal}");
+        assert_eq!(greeted_with(&[]).await, Ok(()));
+    }
+}
