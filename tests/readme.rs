@@ -1,0 +1,224 @@
+//! The README's promises: its configuration is right, its commands are run somewhere, its table names every dependency.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wabridge::sim::tls::Authority;
+
+const README: &str = include_str!("../README.md");
+const MANIFEST: &str = include_str!("../Cargo.toml");
+
+/// The fenced blocks of one language.
+fn blocks(language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if line == format!("```{language}") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push(block.join("\n"));
+        }
+    }
+    blocks
+}
+
+/// Each command, and where it is run by a test.
+const COMMANDS: [(&str, &str); 14] = [
+    (
+        "make demo",
+        "tests/demo.rs places its calls; .ci/run builds the rest",
+    ),
+    ("make test", ".ci/run"),
+    ("cargo build --release", "the demo target of the Makefile"),
+    ("sudo install ", "a copy"),
+    ("openssl s_client ", "the_certificate_check_passes"),
+    (
+        "wabridge check ",
+        "the_check_command_accepts_the_configuration",
+    ),
+    ("wabridge run ", "tests/asterisk, tests/daemon.rs"),
+    (
+        "sudo cp asterisk-config/*.conf ",
+        "tests/lab/asterisk.sh copies the same files",
+    ),
+    (
+        "sudo asterisk -rx ",
+        "tests/lab/asterisk.sh starts Asterisk with them",
+    ),
+    ("curl -X POST ", "the_settings_request_is_json"),
+    ("curl \"https", "a GET"),
+    ("sudo cp examples/wabridge.service ", "a copy"),
+    ("sudo systemctl ", "systemd's"),
+    ("cargo ", "cargo's"),
+];
+
+#[test]
+fn every_command_is_run_somewhere() {
+    for line in blocks("sh")
+        .iter()
+        .flat_map(|block| block.lines())
+        .filter(|line| !line.is_empty())
+    {
+        assert!(
+            COMMANDS
+                .iter()
+                .any(|(command, _)| line.starts_with(command)),
+            "nothing runs: {line}"
+        );
+    }
+}
+
+#[test]
+fn the_settings_request_is_json() {
+    let request = blocks("sh")
+        .into_iter()
+        .find(|block| block.contains("-X POST"))
+        .expect("the settings request");
+    let json = request
+        .split(" -d '")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next())
+        .expect("a body");
+    let settings: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    assert_eq!(settings["calling"]["srtp_key_exchange_protocol"], "SDES");
+    assert_eq!(settings["calling"]["sip"]["servers"][0]["port"], 5061);
+}
+
+#[test]
+fn every_dependency_has_its_line() {
+    let dependencies = MANIFEST
+        .split("[dependencies]")
+        .nth(1)
+        .and_then(|rest| rest.split("\n[").next());
+    let names: BTreeSet<&str> = dependencies
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split([' ', '=']).next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(names.len() > 30, "the manifest was not read");
+    let told: BTreeSet<&str> = README
+        .lines()
+        .skip_while(|line| *line != "| crate | for | |")
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.split('|').nth(1))
+        .flat_map(|cell| cell.split(", "))
+        .map(str::trim)
+        .collect();
+    assert_eq!(names, told);
+}
+
+/// The README's configuration on disk, with what it needs beside it.
+struct Setup {
+    folder: TempDir,
+}
+
+impl Setup {
+    /// `changes` replace text of the configuration.
+    fn new(changes: &[(&str, &str)]) -> Self {
+        let setup = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        let authority = Authority::new("a public authority").expect("an authority");
+        authority
+            .save(&setup.file("ca.pem"))
+            .expect("its certificate");
+        authority
+            .issue(
+                &["sip.example.com"],
+                &setup.file("fullchain.pem"),
+                &setup.file("privkey.pem"),
+            )
+            .expect("a certificate");
+        std::fs::write(setup.file("17015550100.password"), "secret\n").expect("a password");
+        let folder = setup.folder.path().display().to_string();
+        let mut text = blocks("toml").concat();
+        for path in ["/etc/letsencrypt/live/sip.example.com", "/etc/wabridge"] {
+            assert!(text.contains(path));
+            text = text.replace(path, &folder);
+        }
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        text += &format!(
+            "\n[cdr]\njson_lines = \"{folder}/calls.jsonl\"\ndatabase = \"{folder}/wabridge.db\"\n"
+        );
+        std::fs::write(setup.file("wabridge.toml"), text).expect("the configuration");
+        setup
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn wabridge(&self, word: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wabridge"));
+        command.args([word, "-c"]).arg(self.file("wabridge.toml"));
+        command
+    }
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn the_check_command_accepts_the_configuration() {
+    let output = Setup::new(&[])
+        .wabridge("check")
+        .output()
+        .expect("wabridge check");
+    assert!(output.status.success(), "{}", told(&output));
+}
+
+#[test]
+fn the_certificate_check_passes() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port");
+    let bind = format!("\"{free}\"");
+    let setup = Setup::new(&[
+        ("\"0.0.0.0:5061\"", &bind),
+        ("127.0.0.1:5070", "127.0.0.1:0"),
+    ]);
+    let mut bridge = setup
+        .wabridge("run")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("wabridge run");
+    wait_for(free);
+    let output = Command::new("openssl")
+        .args([
+            "s_client",
+            "-verify_hostname",
+            "sip.example.com",
+            "-connect",
+            &free.to_string(),
+            "-CAfile",
+        ])
+        .arg(setup.file("ca.pem"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl");
+    bridge.kill().expect("the bridge still runs");
+    bridge.wait().expect("the bridge ends");
+    assert!(
+        told(&output).contains("Verify return code: 0 (ok)"),
+        "{}",
+        told(&output)
+    );
+}
+
+fn wait_for(listener: SocketAddr) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(listener).is_err() {
+        assert!(Instant::now() < deadline, "the bridge did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
