@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::call::cdr::CallRef;
 use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
-use crate::daemon::worker::{self, Handle, Job};
+use crate::daemon::worker::{self, Handle, Job, Opening};
 use crate::entropy::Entropy;
 use crate::media::bridge::{BridgeSpec, Report};
 use crate::net::ports::{BoundPair, PortStock};
@@ -164,12 +164,12 @@ impl MediaPlane {
         spec: BridgeSpec,
     ) -> Result<(), Refused> {
         let sockets = self.take_sockets(now, ports)?;
-        let job = Job::Open {
+        let job = Job::Open(Box::new(Opening {
             call: call.clone(),
             sockets,
             spec,
             entropy: self.entropy.fork(),
-        };
+        }));
         let taken = self.least_loaded().and_then(|(index, worker)| {
             worker.handle.send(job).ok()?;
             worker.calls += 1;

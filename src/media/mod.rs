@@ -2,18 +2,18 @@
 //! time in, datagrams and events out. Nothing here allocates, locks or waits once a call runs.
 
 pub mod bridge;
-pub mod conceal;
+mod conceal;
 pub mod event_in;
-pub mod event_out;
+mod event_out;
 pub mod g711;
-pub mod opus;
-pub mod outbox;
-pub mod pacer;
+mod opus;
+mod outbox;
+mod pacer;
 pub mod quality;
-pub mod reorder;
+mod reorder;
 pub mod rtcp;
 pub mod rtp;
-pub mod sender;
+mod sender;
 pub mod source;
 pub mod srtp;
-pub mod ticks;
+mod ticks;

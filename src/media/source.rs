@@ -44,14 +44,16 @@ struct Candidate {
     proofs: u8,
 }
 
-impl Source {
-    pub fn new() -> Self {
+impl Default for Source {
+    fn default() -> Self {
         Self {
             described: None,
             state: State::Learning(None),
         }
     }
+}
 
+impl Source {
     /// A new agreement. The same address keeps what was learnt (hold and resume).
     pub fn describe(&mut self, address: Option<SocketAddr>) {
         if self.described != address {
@@ -158,7 +160,7 @@ mod tests {
     }
 
     fn described() -> Source {
-        let mut source = Source::new();
+        let mut source = Source::default();
         source.describe(Some(PEER.into()));
         source
     }

@@ -81,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A packet and the numbers it is made of.
 fn packet(pt: u8, sequence: u16, timestamp: u32, ssrc: u8, payload: &[u8]) -> Vec<u8> {
     let header = Header {
-        marker: timestamp % 2 == 0,
+        marker: timestamp.is_multiple_of(2),
         payload_type: PayloadType(pt),
         sequence: SequenceNumber(sequence),
         timestamp: RtpTime(timestamp),
@@ -115,14 +115,14 @@ fn play(steps: Vec<Step>) -> World {
                 payload,
             } => {
                 let datagram = packet(payload_type, sequence, timestamp, ssrc, &payload);
-                world.from_pbx(at, datagram);
+                world.pbx_sends(at, datagram);
             }
             Step::FromWhatsApp(pt, step, timestamp, payload) => {
                 // A sender never goes back: SRTP forbids it.
                 whatsapp_sequence = whatsapp_sequence.saturating_add(step.max(1));
                 let datagram = packet(pt, whatsapp_sequence, timestamp, 3, &payload);
                 if whatsapp_sequence < 60_000 {
-                    world.from_whatsapp(at, datagram);
+                    world.whatsapp_sends(at, datagram);
                 }
             }
             Step::Hold(direction) => world.agree(

@@ -70,7 +70,7 @@ fn whatsapp_types(world: &mut World, events: &[u8], lost: impl Fn(usize) -> bool
     let mut at = ms(0);
     let mut send = |world: &mut World, packet: Vec<u8>| {
         if !lost(sent) {
-            world.from_whatsapp(at, packet);
+            world.whatsapp_sends(at, packet);
         }
         sent += 1;
         at += ms(20);
@@ -114,7 +114,7 @@ fn from_the_pbx_to_whatsapp_in_its_clocks() {
         .into_iter()
         .enumerate()
     {
-        world.from_pbx(ms(500 + 20 * n as u64), packet);
+        world.pbx_sends(ms(500 + 20 * n as u64), packet);
     }
     world.run(ms(1_500));
     world.assert_whatsapp_is_fed(ms(40));
@@ -186,9 +186,9 @@ fn sound_beside_a_key_does_not_cross() {
     for n in 0..25u64 {
         let at = ms(500 + 20 * n);
         let event = payload(7, n >= 22, (n as u16 + 1) * 160);
-        world.from_pbx(at, stream.at(EVENT_B, begun, &event));
+        world.pbx_sends(at, stream.at(EVENT_B, begun, &event));
         let tone = stream.packet(&[0x00; 160], 160);
-        world.from_pbx(at, tone);
+        world.pbx_sends(at, tone);
     }
     world.run(ms(960));
     let sound = |h: &&Heard| h.header.payload_type == OPUS && h.at > ms(500);

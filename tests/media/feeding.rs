@@ -33,7 +33,7 @@ fn pbx_speaks(
     for (n, samples) in sound.chunks_exact(packet).enumerate() {
         let at = start + Duration::from_micros(125) * (n * packet) as u32 + late(n);
         let datagram = stream.packet(&pcmu(samples), packet as u32);
-        world.from_pbx(at, datagram);
+        world.pbx_sends(at, datagram);
     }
 }
 
@@ -167,7 +167,7 @@ fn another_ssrc_codec_and_address_of_the_pbx() {
     let mut other = Stream::pcmu(999);
     for (n, frame) in sound.chunks_exact(160).enumerate() {
         let datagram = other.packet(&pcmu(frame), 160);
-        world.from_pbx(ms(1_000 + 20 * n as u64), datagram);
+        world.pbx_sends(ms(1_000 + 20 * n as u64), datagram);
     }
     world.run(ms(2_000));
     let mut agreement = pbx(Codec::Pcma);
@@ -197,7 +197,7 @@ fn pbx_stream_goes_on_in_another_clock() {
         let mut packet = [0; 400];
         let len = encoder.encode(&[1000; 960], &mut packet).unwrap();
         let datagram = caller.packet(&packet[..len], 960);
-        world.from_whatsapp(ms(20 * n), datagram);
+        world.whatsapp_sends(ms(20 * n), datagram);
     }
     world.run(ms(990));
     world.agree(Side::B, pbx(Codec::Opus));
@@ -227,10 +227,10 @@ proptest! {
             let at = ms(20 * n as u64 + late);
             match luck {
                 0..10 => continue,
-                10..20 => world.from_pbx(at + ms(3), datagram.clone()),
+                10..20 => world.pbx_sends(at + ms(3), datagram.clone()),
                 _ => {}
             }
-            world.from_pbx(at, datagram);
+            world.pbx_sends(at, datagram);
         }
         world.run(ms(5_000));
         world.assert_whatsapp_is_fed(AFTER_BURST);

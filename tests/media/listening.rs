@@ -32,7 +32,7 @@ fn whatsapp_speaks(
         let len = encoder.encode(samples, &mut payload).unwrap();
         let datagram = stream.packet(&payload[..len], 48 * frame_ms as u32);
         if let Some(late) = late(n) {
-            world.from_whatsapp(ms((n * frame_ms) as u64 + late), datagram);
+            world.whatsapp_sends(ms((n * frame_ms) as u64 + late), datagram);
         }
     }
 }
@@ -137,7 +137,7 @@ fn injected_packets_change_nothing() {
         let mut forged = Stream::pcmu(1);
         for n in 0..200 {
             let datagram = pbx.packet(&[0x20; 160], 160);
-            world.from_pbx(ms(20 * n), datagram);
+            world.pbx_sends(ms(20 * n), datagram);
             let datagram = forged.packet(&[0x01; 160], 160);
             if attacked && n > 0 {
                 let at = ms(20 * n + 1);
@@ -221,7 +221,7 @@ fn another_stream_of_whatsapp_is_carried_on_in_ours() {
         let mut payload = [0; 400];
         let len = encoder.encode(&[500; 960], &mut payload).unwrap();
         let datagram = other.packet(&payload[..len], 960);
-        world.from_whatsapp(ms(1_500 + 20 * n), datagram);
+        world.whatsapp_sends(ms(1_500 + 20 * n), datagram);
     }
     world.run(ms(3_000));
     let heard = &world.heard.b;
@@ -270,7 +270,7 @@ fn silence_of_a_side_is_told_once_and_not_on_hold() {
     world.agree(Side::B, pbx(Codec::Pcmu));
     world.start();
     let mut stream = Stream::pcmu(1);
-    world.from_pbx(ms(1_000), stream.packet(&[0x20; 160], 160));
+    world.pbx_sends(ms(1_000), stream.packet(&[0x20; 160], 160));
     world.run(ms(3_990));
     assert_eq!(world.events, [Event::FirstMedia { side: Side::B }]);
     world.run(ms(20_000));
@@ -291,7 +291,7 @@ fn silence_of_a_side_is_told_once_and_not_on_hold() {
 #[test]
 fn datagrams_before_the_agreement_are_counted() {
     let mut world = World::new();
-    world.from_pbx(ms(0), Stream::pcmu(1).packet(&[0; 160], 160));
+    world.pbx_sends(ms(0), Stream::pcmu(1).packet(&[0; 160], 160));
     world.run(ms(100));
     let report = world.bridge.report(world.now).sides.b;
     assert_eq!(report.rejected.before_agreement, 1);

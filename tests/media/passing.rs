@@ -26,7 +26,7 @@ fn pbx_sends(world: &mut World, payloads: &[Vec<u8>], frame_ms: usize, lost: fn(
     for (n, payload) in payloads.iter().enumerate() {
         let datagram = stream.packet(payload, 48 * frame_ms as u32);
         if !lost(n) {
-            world.from_pbx(ms(200 + (n * frame_ms) as u64), datagram);
+            world.pbx_sends(ms(200 + (n * frame_ms) as u64), datagram);
         }
     }
 }
@@ -44,7 +44,7 @@ fn payloads_pass_unchanged_both_ways() {
     let mut caller = Stream::new(3, OPUS);
     for (n, payload) in payloads.iter().enumerate() {
         let datagram = caller.packet(payload, 960);
-        world.from_whatsapp(ms(20 * n as u64), datagram);
+        world.whatsapp_sends(ms(20 * n as u64), datagram);
     }
     world.run(ms(4_000));
     world.assert_whatsapp_is_fed(ms(50));
@@ -71,7 +71,7 @@ fn loss_stays_a_loss_for_the_receiver() {
     for (n, payload) in payloads.iter().enumerate() {
         let datagram = caller.packet(payload, 960);
         if n != 40 && n != 41 {
-            world.from_whatsapp(ms(20 * n as u64), datagram);
+            world.whatsapp_sends(ms(20 * n as u64), datagram);
         }
     }
     world.run(ms(3_000));

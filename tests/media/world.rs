@@ -153,12 +153,15 @@ impl Stream {
     }
 }
 
+/// A datagram and where it comes from.
+type Arrival = (Side, Channel, SocketAddr, Vec<u8>);
+
 pub struct World {
     start: Instant,
     pub now: Instant,
     pub bridge: Bridge,
     /// By arrival, in the order they were scheduled.
-    arrivals: BTreeMap<(Instant, u64), (Side, Channel, SocketAddr, Vec<u8>)>,
+    arrivals: BTreeMap<(Instant, u64), Arrival>,
     scheduled: u64,
     pub heard: Pair<Vec<Heard>>,
     pub rtcp: Pair<Vec<(Duration, Vec<u8>)>>,
@@ -228,12 +231,12 @@ impl World {
     }
 
     /// A plain RTP packet of the PBX comes at `at`.
-    pub fn from_pbx(&mut self, at: Duration, packet: Vec<u8>) {
+    pub fn pbx_sends(&mut self, at: Duration, packet: Vec<u8>) {
         self.arrives(at, Side::B, Channel::Rtp, PBX.into(), packet);
     }
 
     /// An RTP packet of WhatsApp comes at `at`; it is protected here, so packets are to be given in sending order.
-    pub fn from_whatsapp(&mut self, at: Duration, mut packet: Vec<u8>) {
+    pub fn whatsapp_sends(&mut self, at: Duration, mut packet: Vec<u8>) {
         let len = packet.len();
         packet.resize(len + srtp::MAX_OVERHEAD, 0);
         let len = self.protects.protect_rtp(&mut packet, len).unwrap();

@@ -40,19 +40,17 @@ const DATAGRAM: usize = 2_048;
 
 /// What a worker is told.
 pub enum Job {
-    Open {
-        call: CallRef,
-        sockets: Pair<BoundPair>,
-        spec: BridgeSpec,
-        entropy: Entropy,
-    },
-    Bridge {
-        call: CallRef,
-        command: Command,
-    },
-    Close {
-        call: CallRef,
-    },
+    Open(Box<Opening>),
+    Bridge { call: CallRef, command: Command },
+    Close { call: CallRef },
+}
+
+/// A call that begins.
+pub struct Opening {
+    pub call: CallRef,
+    pub sockets: Pair<BoundPair>,
+    pub spec: BridgeSpec,
+    pub entropy: Entropy,
 }
 
 /// The signalling task's end of a worker. Dropping it ends the thread.
@@ -246,12 +244,13 @@ impl Worker {
 
     fn take_job(&mut self, job: Job) {
         match job {
-            Job::Open {
-                call,
-                sockets,
-                spec,
-                entropy,
-            } => {
+            Job::Open(opening) => {
+                let Opening {
+                    call,
+                    sockets,
+                    spec,
+                    entropy,
+                } = *opening;
                 let carried = Carried::new(Instant::now(), spec, sockets, entropy);
                 self.open(call, carried);
             }
@@ -417,14 +416,14 @@ mod tests {
                 opus_fec: false,
             },
         };
-        worker.take_job(Job::Open {
+        worker.take_job(Job::Open(Box::new(Opening {
             call: name(number),
             sockets: Pair::new(pair(), pair()),
             spec: BridgeSpec {
                 streams: Pair::new(stream.clone(), stream),
             },
             entropy: Entropy::from_seed([1; 32]),
-        });
+        })));
     }
 
     #[test]

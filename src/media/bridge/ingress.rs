@@ -84,7 +84,7 @@ impl Ingress {
             latch: habits.latch,
             terms: None,
             protection: Receiving::Clear,
-            source: Source::new(),
+            source: Source::default(),
             rtcp_source: None,
             voice: None,
             reception: Reception::new(),

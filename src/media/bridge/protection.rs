@@ -6,14 +6,14 @@ use crate::side::Side;
 
 pub enum Sending {
     Clear,
-    Srtp(srtp::Outbound),
+    Srtp(Box<srtp::Outbound>),
     /// The keys that were agreed cannot be used: nothing leaves.
     Unusable,
 }
 
 pub enum Receiving {
     Clear,
-    Srtp(srtp::Inbound),
+    Srtp(Box<srtp::Inbound>),
     /// The keys that were agreed cannot be used: nothing is believed.
     Unusable,
 }
@@ -24,7 +24,7 @@ impl Sending {
             return Self::Clear;
         };
         match srtp::Outbound::new(crypto.suite, &crypto.send) {
-            Ok(outbound) => Self::Srtp(outbound),
+            Ok(outbound) => Self::Srtp(Box::new(outbound)),
             Err(error) => {
                 tracing::warn!(%side, %error, "agreed SRTP key cannot be used for sending");
                 Self::Unusable
@@ -63,7 +63,7 @@ impl Receiving {
             return Self::Clear;
         };
         match srtp::Inbound::new(crypto.suite, &crypto.receive) {
-            Ok(inbound) => Self::Srtp(inbound),
+            Ok(inbound) => Self::Srtp(Box::new(inbound)),
             Err(error) => {
                 tracing::warn!(%side, %error, "agreed SRTP key cannot be used for receiving");
                 Self::Unusable
