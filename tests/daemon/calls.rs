@@ -1,10 +1,12 @@
 //! Signals while a call runs, with the simulators as the two parties.
 
-use std::net::UdpSocket;
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
+use wabridge::entropy::Entropy;
 
 use crate::support::*;
 
@@ -107,6 +109,38 @@ fn a_reload_does_not_touch_the_call() {
     story.folder.issue("localhost");
     story.bridge.signal(Signal::HUP);
     story.bridge.wait_for("configuration reloaded");
+    story.bridge.wait_for("ended");
+    story.bridge.signal(Signal::TERM);
+    let record = story.over();
+    assert_eq!(record["ending"]["by"], "caller", "{record}");
+    assert!(record["talk_s"].as_f64().unwrap() >= 2.9, "{record}");
+}
+
+#[test]
+fn garbage_from_strangers_does_not_touch_the_call() {
+    let mut story = Story::established("3");
+    let (udp, tcp) = (story.bridge.udp.unwrap(), story.bridge.tcp.unwrap());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut entropy = Entropy::from_seed([9; 32]);
+    for length in 1..500 {
+        let mut garbage = vec![0; length];
+        entropy.fill(&mut garbage);
+        socket.send_to(&garbage, udp).unwrap();
+        let headers = [
+            b"INVITE sip:a@b SIP/2.0\r\nVia: ",
+            &garbage[..],
+            b"\r\n\r\n",
+        ]
+        .concat();
+        socket.send_to(&headers, udp).unwrap();
+        for target in [tcp, story.bridge.whatsapp.unwrap()] {
+            let mut stream = TcpStream::connect(target).unwrap();
+            // It may be closed already: that is an answer.
+            let _ = stream.write_all(&headers);
+        }
+    }
+    assert_eq!(story.bridge.options_by_udp(), Some(200));
+    assert_eq!(story.bridge.options_by_tcp(), 200);
     story.bridge.wait_for("ended");
     story.bridge.signal(Signal::TERM);
     let record = story.over();
