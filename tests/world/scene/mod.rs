@@ -5,6 +5,7 @@ pub mod config;
 pub mod media;
 pub mod pbx;
 pub mod sdp;
+pub mod sound;
 pub mod whatsapp;
 pub mod wire;
 pub mod world;

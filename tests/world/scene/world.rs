@@ -10,6 +10,7 @@ use wabridge::call::switchboard::{MediaEvent, Moment, PortPair, Switchboard};
 use wabridge::config::Config;
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge;
+use wabridge::side::Side;
 use wabridge::sip::flow::{
     FlowId, Host, ListenerId, NextHop, Source, Target, Transmit, TransmitTag, Transport,
     TransportError,
@@ -17,6 +18,7 @@ use wabridge::sip::flow::{
 
 use super::config::{BACKUP_PBX, MAIN_PBX, PBX_LISTENER, WHATSAPP_LISTENER};
 use super::media::Plane;
+use super::sound::{Rtp, Sound};
 use super::wire::Sip;
 
 pub const WHATSAPP: &str = "whatsapp";
@@ -35,6 +37,7 @@ pub struct World {
     pub cdrs: Vec<Cdr>,
     /// Port pairs the machine has left.
     pub ports_left: usize,
+    sound: Option<Sound>,
     start: Instant,
     now: Instant,
     wall: SystemTime,
@@ -107,6 +110,7 @@ impl World {
             plane: Plane::new(),
             cdrs: Vec::new(),
             ports_left: 1000,
+            sound: None,
             start,
             now: start,
             wall: wall.into(),
@@ -198,6 +202,32 @@ impl World {
         self.now = until;
     }
 
+    /// From now on calls have real bridges.
+    pub fn play_real_sound(&mut self) {
+        self.sound = Some(Sound::new());
+    }
+
+    /// A packet from a side's phone.
+    pub fn hear(&mut self, side: Side, from: SocketAddr, header: Rtp) {
+        let now = self.now;
+        let sound = self.sound.as_mut().expect("real sound");
+        sound.hear(now, side, from, header);
+        self.bridges_work();
+    }
+
+    /// What left toward a side so far.
+    pub fn sent(&self, side: Side) -> &[Rtp] {
+        &self.sound.as_ref().expect("real sound").sent[side]
+    }
+
+    fn bridges_work(&mut self) {
+        let now = self.now;
+        let events = self.sound.as_mut().map(|sound| sound.work(now));
+        for event in events.unwrap_or_default() {
+            self.media(event);
+        }
+    }
+
     pub fn media_event(&mut self, event: bridge::Event) {
         let call = self.plane.open.first().expect("an open call").clone();
         self.media(MediaEvent::Bridge { call, event });
@@ -271,6 +301,9 @@ impl World {
             self.route(transmit);
         }
         while let Some(command) = self.board.poll_media() {
+            if let Some(sound) = &mut self.sound {
+                sound.take(self.now, &command);
+            }
             if let Some(call) = self.plane.take(command)
                 && let Some(report) = self.plane.report.clone()
             {
@@ -367,7 +400,8 @@ impl World {
     fn step(&mut self, until: Instant) -> bool {
         let planned = self.agenda.keys().next().map(|(at, _)| *at);
         let alarm = self.board.poll_timeout();
-        let Some(next) = planned.into_iter().chain(alarm).min() else {
+        let frame = self.sound.as_ref().and_then(Sound::deadline);
+        let Some(next) = planned.into_iter().chain(alarm).chain(frame).min() else {
             return false;
         };
         if next > until {
@@ -379,6 +413,8 @@ impl World {
         if planned.is_some_and(|at| at <= self.now) {
             let (_, happening) = self.agenda.pop_first().expect("planned");
             self.happen(happening);
+        } else if frame.is_some_and(|at| at <= self.now) {
+            self.bridges_work();
         } else {
             self.input(|board, now| board.handle_timeout(now));
         }

@@ -27,6 +27,7 @@ mod routing;
 mod service;
 mod session_timer;
 mod transports;
+mod unbroken_sound;
 
 use crate::scene::pbx::Callee;
 use crate::scene::whatsapp;
