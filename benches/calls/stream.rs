@@ -1,0 +1,157 @@
+//! One leg of one call, seen from outside the bridge: frames of speech go in every 20 ms, and what comes back is counted.
+
+use std::net::UdpSocket;
+use std::time::Instant;
+
+use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
+use wabridge::media::srtp::{Inbound, MAX_OVERHEAD, Outbound};
+use wabridge::sdp::{PayloadType, Ssrc};
+use wabridge::side::Side;
+
+use crate::speech::Speech;
+
+/// Larger than any packet here.
+pub const DATAGRAM: usize = 512;
+
+pub struct Stream {
+    /// Number of the call.
+    pub call: usize,
+    /// A: we are WhatsApp's side; B: we are the PBX.
+    pub side: Side,
+    pub socket: UdpSocket,
+    pub speech: Speech,
+    pub protection: Option<(Outbound, Inbound)>,
+    pub payload_type: PayloadType,
+    /// RTP ticks in 20 ms, both ways.
+    pub step: u32,
+    pub sent: Sent,
+    pub came: Came,
+    /// `None`: only counted.
+    pub recording: Option<Recording>,
+}
+
+/// What went into the bridge.
+#[derive(Default)]
+pub struct Sent {
+    pub packets: u64,
+    /// While measuring.
+    pub measured: u64,
+    /// Not taken by our own kernel.
+    pub refused: u64,
+}
+
+/// What came out of it.
+#[derive(Default)]
+pub struct Came {
+    pub packets: u64,
+    /// While measuring.
+    pub measured: u64,
+    pub missing: u64,
+    pub duplicate_or_old: u64,
+    /// Timestamps that did not move by one frame.
+    pub wrong_steps: u64,
+    pub other_sources: u64,
+    pub unreadable: u64,
+    last: Option<Header>,
+}
+
+/// For listening afterwards.
+#[derive(Default)]
+pub struct Recording {
+    /// When each frame of the speech was sent, from the first.
+    pub sent_at: Vec<Instant>,
+    pub heard: Vec<Heard>,
+}
+
+pub struct Heard {
+    pub at: Instant,
+    pub payload: Vec<u8>,
+}
+
+impl Stream {
+    /// The next frame.
+    pub fn send(&mut self, now: Instant, measuring: bool) {
+        let number = self.sent.packets;
+        let frame = &self.speech.frames[number as usize % self.speech.frames.len()];
+        let header = Header {
+            marker: number == 0,
+            payload_type: self.payload_type,
+            sequence: SequenceNumber((1000 + number) as u16),
+            timestamp: RtpTime((number * u64::from(self.step)) as u32),
+            ssrc: self.ssrc(),
+        };
+        let mut buffer = [0; DATAGRAM];
+        let length = Header::LEN + frame.len();
+        buffer[..Header::LEN].copy_from_slice(&header.to_bytes());
+        buffer[Header::LEN..length].copy_from_slice(frame);
+        let length = match &mut self.protection {
+            Some((outbound, _)) => outbound
+                .protect_rtp(&mut buffer[..length + MAX_OVERHEAD], length)
+                .expect("our own packets can be protected"),
+            None => length,
+        };
+        if let Some(recording) = &mut self.recording {
+            recording.sent_at.push(now);
+        }
+        if self.socket.send(&buffer[..length]).is_err() {
+            self.sent.refused += 1;
+        }
+        self.sent.packets += 1;
+        self.sent.measured += u64::from(measuring);
+    }
+
+    pub fn handle_datagram(&mut self, now: Instant, datagram: &mut [u8], measuring: bool) {
+        if Kind::of(datagram) == Kind::Rtcp {
+            return;
+        }
+        let length = match &mut self.protection {
+            Some((_, inbound)) => inbound.unprotect_rtp(datagram).ok(),
+            None => Some(datagram.len()),
+        };
+        let packet = length.and_then(|length| Packet::parse(&datagram[..length]).ok());
+        let Some(packet) = packet else {
+            self.came.unreadable += 1;
+            return;
+        };
+        self.came.count(&packet.header, self.step, measuring);
+        if let Some(recording) = &mut self.recording {
+            recording.heard.push(Heard {
+                at: now,
+                payload: packet.payload.to_vec(),
+            });
+        }
+    }
+
+    fn ssrc(&self) -> Ssrc {
+        let side = match self.side {
+            Side::A => 0xa000_0000,
+            Side::B => 0xb000_0000,
+        };
+        Ssrc(side + self.call as u32)
+    }
+}
+
+impl Came {
+    fn count(&mut self, header: &Header, step: u32, measuring: bool) {
+        self.packets += 1;
+        self.measured += u64::from(measuring);
+        let Some(last) = self.last else {
+            self.last = Some(*header);
+            return;
+        };
+        if header.ssrc != last.ssrc {
+            self.other_sources += 1;
+            self.last = Some(*header);
+            return;
+        }
+        let ahead = header.sequence.ahead_of(last.sequence);
+        if ahead <= 0 {
+            self.duplicate_or_old += 1;
+            return;
+        }
+        self.missing += u64::from(ahead.unsigned_abs()) - 1;
+        let expected = last.timestamp.plus(step * u32::from(ahead.unsigned_abs()));
+        self.wrong_steps += u64::from(header.timestamp != expected);
+        self.last = Some(*header);
+    }
+}
