@@ -26,6 +26,9 @@ impl NameAddr {
     /// One value, not a list. Without angle brackets, parameters belong to the header (RFC 3261 §20).
     pub fn parse(text: &str) -> Option<Self> {
         let text = text::trim(text);
+        if text.contains(['\r', '\n']) {
+            return None;
+        }
         if text.starts_with('"') {
             let (inside, rest) = text::take_quoted(text)?;
             return Self::bracketed(&text::unescape(inside), text::trim(rest).strip_prefix('<')?);
@@ -134,6 +137,7 @@ mod tests {
             "<sip:a@h>x",
             "<sip:a@h>;;",
             "sip:a,b@h",
+            "a\nb <sip:a@h>",
         ] {
             assert_eq!(NameAddr::parse(text), None, "{text}");
         }

@@ -29,10 +29,14 @@ fn param(element: &str) -> Option<(&str, &str)> {
     let (name, value) = element.split_once('=')?;
     let (name, value) = (text::trim(name), text::trim(value));
     let value = match text::take_quoted(value) {
-        Some((inside, "")) => inside,
-        Some(_) => return None,
-        None if value.contains('"') => return None,
-        None => value,
+        Some((inside, "")) if !inside.contains(['\r', '\n']) => inside,
+        None if is_bare(value) => value,
+        Some(_) | None => return None,
     };
     text::is_token(name).then_some((name, value))
+}
+
+/// More than a token: nonces come without quotes too. Nothing that could not stand between quotes as it is.
+fn is_bare(value: &str) -> bool {
+    !value.contains(|c: char| c.is_whitespace() || c.is_control() || "\"\\".contains(c))
 }

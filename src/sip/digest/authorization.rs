@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::sip::digest::auth_params::AuthParams;
+use crate::sip::text;
 
 /// An answer to a challenge. Quoted values are kept as they stand between the quotes. `Debug` shows the realm only.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +34,13 @@ impl Authorization {
     pub fn parse(value: &str) -> Option<Self> {
         let params = AuthParams::parse(value)?;
         let owned = |name: &str| params.get(name).map(str::to_owned);
+        let algorithm = owned("algorithm");
+        if algorithm
+            .as_deref()
+            .is_some_and(|token| !text::is_token(token))
+        {
+            return None;
+        }
         let counted = match params.get("qop") {
             None => None,
             Some(qop) if qop.eq_ignore_ascii_case("auth") => Some(Counted {
@@ -47,7 +55,7 @@ impl Authorization {
             nonce: owned("nonce")?,
             uri: owned("uri")?,
             response: owned("response")?,
-            algorithm: owned("algorithm"),
+            algorithm,
             opaque: owned("opaque"),
             counted,
         })
@@ -116,6 +124,7 @@ mod tests {
             ("nc=0000000a", "nc=a"),
             ("cnonce", "x"),
             ("uri", "url"),
+            ("qop=auth", "algorithm=\"M D\""),
             ("Digest", "Basic"),
         ] {
             assert_eq!(

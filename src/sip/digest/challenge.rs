@@ -111,6 +111,7 @@ mod tests {
             "Digest realm=\"x\",nonce=\"y\",algorithm=MD5-sess",
             "Digest realm=\"x\",nonce=\"y\",qop=\"auth-int\"",
             "Digest realm=\"x,nonce=\"y\"",
+            "Digest realm=\"x\",nonce=y\\",
         ] {
             assert_eq!(Challenge::parse(value), None, "{value}");
         }
