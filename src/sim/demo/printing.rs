@@ -73,6 +73,11 @@ fn figures(user: &Report, agent: Option<&Report>) {
     };
     println!("                  to the user      to the agent");
     row(
+        "first packet",
+        [user, agent].map(|one| milliseconds(one.first_packet)),
+    );
+    // The voices begin about half a second after the answer.
+    row(
         "first audio",
         [user, agent].map(|one| milliseconds(one.first_sound)),
     );

@@ -109,6 +109,9 @@ database = "calls.db"
 
 [log]
 filter = "info"
+
+[limits]
+calls = 50
 "#
     );
     for story in stories {
