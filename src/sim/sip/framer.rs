@@ -21,7 +21,7 @@ impl Framer {
     }
 
     /// The next whole message. Keep-alive line ends (RFC 5626 §3.5.1) are dropped.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
         let blank = self.bytes.iter().take_while(|byte| b"\r\n".contains(byte));
         let blank = blank.count();
         self.bytes.drain(..blank);
@@ -66,7 +66,7 @@ mod tests {
             let mut messages = Vec::new();
             for part in [&stream[..cut], &stream[cut..]] {
                 framer.push(part);
-                while let Some(message) = framer.next().unwrap() {
+                while let Some(message) = framer.take().unwrap() {
                     messages.push(message);
                 }
             }
@@ -79,6 +79,6 @@ mod tests {
     fn an_endless_head_is_refused() {
         let mut framer = Framer::default();
         framer.push(&vec![b'a'; LIMIT + 1]);
-        assert_eq!(framer.next(), Err(TooLong));
+        assert_eq!(framer.take(), Err(TooLong));
     }
 }

@@ -220,7 +220,7 @@ async fn read_all<S: AsyncRead>(mut reader: ReadHalf<S>, wire: Wire, hub: Arc<Hu
     while let Ok(length @ 1..) = reader.read(&mut buffer).await {
         framer.push(&buffer[..length]);
         loop {
-            match framer.next() {
+            match framer.take() {
                 Ok(Some(message)) => hand_over(&hub, &wire, &message).await,
                 Ok(None) => break,
                 Err(error) => return hub.note(format!("{}: {error}", wire.peer)),
