@@ -151,7 +151,7 @@ impl Profile {
             media: Habits {
                 keep_fed: false,
                 latch: true,
-                media_timeout: Duration::from_secs(60),
+                media_timeout: Duration::from_secs(300),
                 opus_bitrate: 24_000,
                 opus_complexity: 5,
                 opus_fec: true,

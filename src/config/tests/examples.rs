@@ -155,7 +155,7 @@ fn whatsapps_profile() {
     assert_eq!(meta.sdp.max_packet_time, Some(Duration::from_millis(20)));
     assert!(meta.media.keep_fed);
     assert_eq!(meta.media.opus_bitrate, 20_000);
-    assert_eq!(meta.media.media_timeout, Duration::from_secs(30));
+    assert_eq!(meta.media.media_timeout, Duration::from_secs(120));
     let from_meta = |address: &str| {
         let address = address.parse().unwrap();
         meta.source_prefixes
