@@ -1,6 +1,6 @@
 //! How a call ends: who ended it, why, what each side is told and what the CDR says. The rules are two tables of data:
-//! [`TABLE`] from a cause to what is told, [`FINALS`] from a callee's final response to a cause. `docs/endings.md` prints
-//! both, and a test holds it to them.
+//! [`TABLE`] from a cause to what is told, [`FINALS`] from a callee's final response to a cause. The README prints both,
+//! and a test holds it to them.
 //!
 //! Status codes: RFC 3261 §21. Q.850 causes and their pairing with status codes: RFC 3398 §7.2 and §8.2. `Reason`: RFC 3326.
 
@@ -302,14 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_prints_both_tables() {
-        let document = include_str!("../../docs/endings.md");
+    fn the_readme_prints_both_tables() {
+        let readme = include_str!("../../README.md");
         for row in &TABLE {
             let line = format!(
                 "| `{}` | {} | {} | {} | {} |",
                 row.token, row.status, row.q850, row.words, row.meaning
             );
-            assert!(document.contains(&line), "docs/endings.md lacks\n{line}");
+            assert!(readme.contains(&line), "README.md lacks\n{line}");
         }
         for line in &FINALS {
             let statuses = if line.first == line.last {
@@ -319,7 +319,7 @@ mod tests {
             };
             let tried = if line.failover { "yes" } else { "no" };
             let line = format!("| {statuses} | `{}` | {tried} |", line.cause.row().token);
-            assert!(document.contains(&line), "docs/endings.md lacks\n{line}");
+            assert!(readme.contains(&line), "README.md lacks\n{line}");
         }
     }
 }

@@ -12,9 +12,6 @@ use crate::sip::message::{Method, Name, Request};
 const DTMF_RELAY: &str = "application/dtmf-relay";
 const DTMF: &str = "application/dtmf";
 
-/// What every 405 says we do.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK, INFO";
-
 /// Lengths of digits are kept within what RFC 4733 receivers take for one press.
 const SHORTEST: Duration = Duration::from_millis(40);
 const LONGEST: Duration = Duration::from_secs(6);
@@ -41,8 +38,9 @@ pub fn reply(request: &Request) -> (Reply, Option<Digit>) {
     }
 }
 
+/// The endpoint adds what is allowed.
 pub fn not_allowed() -> Reply {
-    status_with(405, Name::Allow, ALLOW)
+    Reply::status(405)
 }
 
 pub fn unsupported_media(accept: &str) -> Reply {

@@ -50,3 +50,23 @@ fn whatsapp_may_ask_too() {
     world.send(PBX, &bye.reply(200, "OK"));
     world.finish_one();
 }
+
+/// What we say we allow is one list wherever we say it, and all of it is served.
+#[test]
+fn what_is_allowed_is_served() {
+    let mut world = World::new();
+    let mut talk = talking(&mut world);
+    let allowed = talk.callee.invite.header("Allow").to_owned();
+    let message = talk.callee.request("MESSAGE");
+    world.send(PBX, &message);
+    assert_eq!(world.expect(PBX, "405").header("Allow"), allowed);
+    for method in ["OPTIONS", "INFO", "UPDATE", "PRACK"] {
+        assert!(allowed.split(", ").any(|word| word == method), "{allowed}");
+        world.send(PBX, &talk.callee.request(method));
+        // No provisional response of ours waits for PRACK.
+        let status = if method == "PRACK" { "481" } else { "200" };
+        world.expect(PBX, &format!("{status} {method}"));
+    }
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
