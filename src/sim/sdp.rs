@@ -68,15 +68,6 @@ impl Direction {
     pub fn receives(self) -> bool {
         matches!(self, Self::Sendrecv | Self::Recvonly)
     }
-
-    /// What an answerer says who wants both ways.
-    pub fn mirrored(self) -> Self {
-        match self {
-            Self::Sendonly => Self::Recvonly,
-            Self::Recvonly => Self::Sendonly,
-            Self::Sendrecv | Self::Inactive => self,
-        }
-    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

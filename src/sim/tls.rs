@@ -9,16 +9,11 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::client::ResolvesClientCert;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature};
-use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    ClientConfig, Error as RustlsError, RootCertStore, ServerConfig, SignatureScheme,
 };
-use tokio_rustls::rustls::{Error as RustlsError, pki_types};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 #[derive(Debug, thiserror::Error)]
@@ -33,33 +28,21 @@ pub enum TlsError {
     Io(#[from] io::Error),
 }
 
-/// Whom a client believes.
-#[derive(Clone, Copy, Debug)]
-pub enum Trust<'a> {
-    /// Certificates that chain to one in this PEM file, for the name that was asked for.
-    File(&'a Path),
-    /// Anybody: only for a peer on the same machine.
-    Anyone,
+/// Believes certificates that chain to one in the PEM file `ca`, for the name that is asked for. No ALPN and no client
+/// certificate; `asked` notes when one was asked for.
+pub fn connector(ca: &Path, asked: Arc<Asked>) -> Result<TlsConnector, TlsError> {
+    Ok(TlsConnector::from(Arc::new(client(ca, asked)?)))
 }
 
-/// No ALPN and no client certificate; `asked` notes when one was asked for.
-pub fn connector(trust: Trust<'_>, asked: Arc<Asked>) -> Result<TlsConnector, TlsError> {
-    let builder =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let config = match trust {
-        Trust::File(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
-                roots.add(certificate)?;
-            }
-            builder.with_root_certificates(roots)
-        }
-        Trust::Anyone => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone)),
-    };
-    let config = config.with_client_cert_resolver(asked);
-    Ok(TlsConnector::from(Arc::new(config)))
+fn client(ca: &Path, asked: Arc<Asked>) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        roots.add(certificate)?;
+    }
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(asked))
 }
 
 /// Never asks for a client certificate. It knows the ALPN name `none` alone, so a client that offers another one is
@@ -112,49 +95,6 @@ impl ResolvesClientCert for Asked {
     }
 }
 
-/// Believes any certificate, but not a bad signature.
-#[derive(Debug)]
-struct Anyone;
-
-fn algorithms() -> WebPkiSupportedAlgorithms {
-    aws_lc_rs::default_provider().signature_verification_algorithms
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &pki_types::ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: pki_types::UnixTime,
-    ) -> Result<ServerCertVerified, RustlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, RustlsError> {
-        verify_tls12_signature(message, cert, dss, &algorithms())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, RustlsError> {
-        verify_tls13_signature(message, cert, dss, &algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
-    }
-}
-
 /// A certificate authority that lives as long as a directory.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -203,16 +143,13 @@ mod tests {
         let (chain, key) = (folder.path().join("pem"), folder.path().join("key"));
         let authority = Authority::new("a test").unwrap();
         authority.issue(&["wa.meta.vc"], &chain, &key).unwrap();
+        let ca = folder.path().join("ca");
+        authority.save(&ca).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let acceptor = acceptor(&chain, &key).unwrap();
         tokio::spawn(async move { acceptor.accept(listener.accept().await.unwrap().0).await });
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone))
-            .with_no_client_auth();
+        let mut config = client(&ca, Arc::default()).unwrap();
         config.alpn_protocols = names.iter().map(|name| name.to_vec()).collect();
         let connector = TlsConnector::from(Arc::new(config));
         let stream = TcpStream::connect(address).await.unwrap();

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::sim::cli::Failure;
 use crate::sim::demo::stage::{HOST, Stage};
-use crate::sim::tls::{self, Trust};
+use crate::sim::tls;
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub struct Daemon {
 impl Daemon {
     /// Returns when its listener speaks TLS.
     pub async fn start(stage: &Stage) -> Result<Self, Failure> {
-        let connector = tls::connector(Trust::File(&stage.authority), Arc::default())?;
+        let connector = tls::connector(&stage.authority, Arc::default())?;
         let name = ServerName::try_from(HOST)?;
         let log = File::create(&stage.log)?;
         let child = Command::new(std::env::current_exe()?)

@@ -19,7 +19,7 @@ use crate::sim::report::Report;
 use crate::sim::sip::dialog::respond;
 use crate::sim::sip::wire::{dial_tls, listen_tls};
 use crate::sim::sip::{Hub, Incoming, Wire};
-use crate::sim::tls::{self, Asked, TlsError, Trust};
+use crate::sim::tls::{self, Asked, TlsError};
 
 /// Where the business is, and how we are connected to it.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Endpoint {
         let (hub, strangers) = Hub::new();
         let asked = Arc::new(Asked::default());
         let endpoint = Arc::new(Self {
-            connector: tls::connector(Trust::File(&settings.ca), asked.clone())?,
+            connector: tls::connector(&settings.ca, asked.clone())?,
             asked,
             settings,
             hub,

@@ -106,25 +106,6 @@ pub async fn listen_udp(bind: SocketAddr, hub: Arc<Hub>) -> io::Result<SocketAdd
     Ok(local)
 }
 
-/// A wire for requests of our own over UDP, answered to the same socket.
-pub async fn dial_udp(local: SocketAddr, peer: SocketAddr, hub: Arc<Hub>) -> io::Result<Wire> {
-    let socket = Arc::new(UdpSocket::bind(local).await?);
-    let wire = Wire {
-        protocol: Protocol::Udp,
-        local: socket.local_addr()?,
-        peer,
-        way: Way::Datagrams(socket.clone()),
-    };
-    let reader = wire.clone();
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 65_536];
-        while let Ok((length, _)) = socket.recv_from(&mut buffer).await {
-            hand_over(&hub, &reader, &buffer[..length]).await;
-        }
-    });
-    Ok(wire)
-}
-
 pub async fn listen_tcp(bind: SocketAddr, hub: Arc<Hub>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(bind).await?;
     let local = listener.local_addr()?;
@@ -159,12 +140,6 @@ pub async fn listen_tls(
         }
     });
     Ok(local)
-}
-
-pub async fn dial_tcp(peer: SocketAddr, hub: Arc<Hub>) -> io::Result<Wire> {
-    let stream = TcpStream::connect(peer).await?;
-    let local = stream.local_addr()?;
-    Ok(run_stream(stream, Protocol::Tcp, local, peer, hub))
 }
 
 /// Connects, validates chain and name. `pause` is waited between TCP and TLS (a slow peer).
