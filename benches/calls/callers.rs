@@ -18,7 +18,7 @@ use wabridge::sim::sdp::{Described, crypto_line};
 use wabridge::sim::sip::digest::{Challenge, Identity};
 use wabridge::sim::sip::wire::dial_tls;
 use wabridge::sim::sip::{Dialog, Hub, Incoming, Message, Wire};
-use wabridge::sim::tls::{Trust, connector};
+use wabridge::sim::tls::connector;
 
 use crate::bridge::{HOST, NUMBER, PASSWORD, Place};
 use crate::engine::Door;
@@ -78,7 +78,7 @@ impl Callers {
         let mut wires = Vec::new();
         let deadline = Instant::now() + PATIENCE;
         while wires.len() < CONNECTIONS {
-            let connector = connector(Trust::File(&place.authority), Arc::default())?;
+            let connector = connector(&place.authority, Arc::default())?;
             let name = ServerName::try_from(HOST)?;
             match dial_tls(place.tls, name, connector, Duration::ZERO, hub.clone()).await {
                 Ok(wire) => wires.push(wire),
