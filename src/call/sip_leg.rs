@@ -29,6 +29,8 @@ pub struct SipLeg {
     habits: SipHabits,
     contact: Uri,
     negotiation: Negotiation,
+    /// The re-INVITE without a description to which our 200 made an offer: its ACK owes the answer.
+    answer_owed: Option<PendingId>,
 }
 
 enum State {
@@ -71,6 +73,7 @@ impl SipLeg {
             habits,
             contact,
             negotiation,
+            answer_owed: None,
         };
         Ok((leg, agreement))
     }
@@ -88,6 +91,7 @@ impl SipLeg {
             habits,
             contact,
             negotiation,
+            answer_owed: None,
         }
     }
 
@@ -175,7 +179,7 @@ impl SipLeg {
             Event::Reoffered {
                 pending, request, ..
             } => self.reoffered(now, endpoint, pending, &request),
-            Event::ReofferAcknowledged { body, .. } => self.late_answer(body),
+            Event::ReofferAcknowledged { pending, body, .. } => self.late_answer(pending, body),
             Event::InDialog {
                 pending, request, ..
             } => self.asked(now, endpoint, pending, &request),
@@ -314,14 +318,18 @@ impl SipLeg {
         pending: PendingId,
         request: &Request,
     ) -> Vec<LegEvent> {
-        let (reply, event) = self.reoffer_reply(request);
+        let (reply, event) = self.reoffer_reply(pending, request);
         if let Err(error) = endpoint.respond(now, pending, reply) {
             debug!(%error, "re-offer not answered");
         }
         event.into_iter().collect()
     }
 
-    fn reoffer_reply(&mut self, request: &Request) -> (Reply, Option<LegEvent>) {
+    fn reoffer_reply(
+        &mut self,
+        pending: PendingId,
+        request: &Request,
+    ) -> (Reply, Option<LegEvent>) {
         let has_body = !request.body.is_empty();
         match (&request.method, has_body) {
             (_, true) if !is_sdp(request) => (in_dialog::unsupported_media(SDP), None),
@@ -337,21 +345,25 @@ impl SipLeg {
             },
             (Method::Invite, false) => {
                 let offer = self.negotiation.offer(Direction::SendRecv);
+                self.answer_owed = Some(pending);
                 (ok(Some(sdp_body(&offer))), None)
             }
             (_, false) => (ok(None), None),
         }
     }
 
-    /// The answer to our offer, if the re-INVITE left it to us.
-    fn late_answer(&mut self, body: Option<Body>) -> Vec<LegEvent> {
-        let Some(body) = body else {
+    /// The answer to our offer, if the re-INVITE left it to us. An ACK without one is the peer's mistake (RFC 3261
+    /// §13.2.1).
+    fn late_answer(&mut self, pending: PendingId, body: Option<Body>) -> Vec<LegEvent> {
+        if self.answer_owed.take_if(|owed| *owed == pending).is_none() {
             return Vec::new();
-        };
-        match self.negotiation.handle_answer(&body.bytes) {
+        }
+        let sdp = body.map(|body| body.bytes).unwrap_or_default();
+        match self.negotiation.handle_answer(&sdp) {
             Ok(agreement) => vec![LegEvent::Reagreed(Box::new(agreement))],
             Err(refusal) => {
-                warn!(%refusal, "answer in ACK not agreed to; the session goes on as before");
+                warn!(%refusal, "no usable answer in the ACK; the session goes on as before");
+                self.negotiation.handle_offer_refused();
                 Vec::new()
             }
         }
@@ -382,28 +394,25 @@ impl SipLeg {
         if self.habits.frozen {
             return Err(CommandError::WrongState("frozen"));
         }
-        let body = self.negotiation.current().map(sdp_body);
-        endpoint.modify(now, self.invite, body)
+        let offer = self.negotiation.offer_again();
+        endpoint.modify(now, self.invite, offer.as_deref().map(sdp_body))
     }
 
-    /// The peer's answer to a refresh may say something new.
+    /// The peer's answer to a refresh may say something new. Without one everything stays as it was.
     pub fn refreshed(&mut self, outcome: Result<Box<Response>, Failure>) -> Vec<LegEvent> {
-        let response = match outcome {
-            Ok(response) if !response.body.is_empty() => response,
-            Ok(_) => return Vec::new(),
+        let before = self.negotiation.agreement().cloned();
+        match outcome {
+            Ok(response) if response.body.is_empty() => Vec::new(),
+            Ok(response) => match self.negotiation.handle_answer(&response.body) {
+                Ok(agreement) if Some(&agreement) == before.as_ref() => Vec::new(),
+                Ok(agreement) => vec![LegEvent::Reagreed(Box::new(agreement))],
+                Err(refusal) => {
+                    warn!(%refusal, "answer to a session refresh not agreed to");
+                    Vec::new()
+                }
+            },
             Err(failure) => {
                 info!(failure = %describe(&failure), "session refresh failed");
-                return Vec::new();
-            }
-        };
-        let before = self.negotiation.agreement().cloned();
-        match self.negotiation.handle_answer(&response.body) {
-            Ok(agreement) if Some(&agreement) != before.as_ref() => {
-                vec![LegEvent::Reagreed(Box::new(agreement))]
-            }
-            Ok(_) => Vec::new(),
-            Err(refusal) => {
-                warn!(%refusal, "answer to a session refresh not agreed to");
                 Vec::new()
             }
         }

@@ -88,10 +88,25 @@ impl Negotiation {
         Ok(agreement)
     }
 
-    /// Our offer was refused (488, 491, ...): the session goes on as before it.
+    /// Offers the description last sent once more, with the same version: a session refresh (RFC 4028 §7.4). `None` when
+    /// none was sent yet.
+    pub fn offer_again(&mut self) -> Option<String> {
+        let audio = self.in_use()?.clone();
+        let sent = self.sent.as_ref()?;
+        let text = sent.text.clone();
+        let before = self.sent.clone();
+        self.offer = Some(OwnOffer { audio, before });
+        Some(text)
+    }
+
+    /// Our offer was refused (488, 491, ...), or its answer did not come: the session goes on as before it.
+    /// What is said next has a new version all the same, since the peer has seen that of the offer.
     pub fn handle_offer_refused(&mut self) {
         if let Some(offer) = self.offer.take() {
-            self.sent = offer.before;
+            match offer.before {
+                Some(before) => drop(self.send(before.lines)),
+                None => self.sent = None,
+            }
         }
     }
 

@@ -178,13 +178,15 @@ fn a_refused_re_offer_of_ours_restores_the_session() {
     let ours = leg.offer(Direction::SendOnly);
     assert_eq!(version(&ours), 2);
     leg.handle_offer_refused();
-    assert_eq!(leg.current(), Some(first.0.as_str()));
     assert_eq!(leg.agreement(), Some(&first.1));
-    assert_eq!(
-        version(&leg.offer(Direction::Inactive)),
-        3,
-        "a version is used once"
-    );
+    let restored = leg.offer_again().unwrap();
+    assert_eq!(version(&restored), 3, "a version is used once");
+    let but_the_version = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("o="));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(but_the_version(&restored), but_the_version(&first.0));
+    assert_eq!(version(&leg.offer(Direction::Inactive)), 4);
 }
 
 #[test]
@@ -205,4 +207,20 @@ fn a_repeated_offer_to_the_next_peer_is_the_same() {
     let mut leg = pbx_leg();
     let first = leg.offer(Direction::SendRecv);
     assert_eq!(leg.offer(Direction::SendRecv), first);
+}
+
+/// A session refresh (RFC 4028 §7.4) on a leg that answered: the answer to it is read, also when it says something new.
+#[test]
+fn what_was_answered_may_be_offered_again() {
+    let mut leg = pbx_leg();
+    assert_eq!(leg.offer_again(), None);
+    let first = answer(&mut leg, &offer(1, "a=sendrecv"));
+    assert_eq!(leg.offer_again(), Some(first.0.clone()));
+    let same = leg.handle_answer(&crlf(&offer(1, "a=sendrecv"))).unwrap();
+    assert_eq!(same, first.1);
+    let moved = offer(2, "a=sendrecv").replace("audio 4000", "audio 4800");
+    let moved = leg.handle_answer(&crlf(&moved)).unwrap();
+    assert_eq!(moved.remote_rtp.unwrap().port(), 4_800);
+    leg.handle_offer_refused();
+    assert_eq!(leg.current(), Some(first.0.as_str()));
 }

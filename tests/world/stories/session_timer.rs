@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use wabridge::call::ending::{Cause, Party};
 use wabridge::config::SessionTimerHabit;
+use wabridge::side::Side;
 
 use super::{calling, confirm};
 use crate::scene::pbx::Callee;
-use crate::scene::sdp::pbx_answer;
+use crate::scene::sdp::{PbxSdp, pbx_answer};
 use crate::scene::wire::Sip;
 use crate::scene::world::{PBX, WHATSAPP, World};
 
@@ -36,13 +37,17 @@ fn answered_with(world: &mut World, session_expires: &str) -> super::Talk {
 
 /// Answers the next refresh.
 fn refreshed(world: &mut World, callee: &Callee) -> Sip {
+    refreshed_with(world, callee, pbx_answer())
+}
+
+fn refreshed_with(world: &mut World, callee: &Callee, sdp: String) -> Sip {
     world.run(Duration::from_secs(250));
     let refresh = world.expect(PBX, "INVITE");
     let ok = refresh
         .reply(200, "OK")
         .with("Contact", callee.answer().header("Contact"))
         .with("Session-Expires", "600;refresher=uac")
-        .with_sdp(pbx_answer());
+        .with_sdp(sdp);
     world.send(PBX, &ok);
     world.expect(PBX, "ACK");
     refresh
@@ -102,6 +107,84 @@ fn whatsapp_hears_nothing_of_timers() {
     assert!(talk.ok.get("Session-Expires").is_none());
     assert!(talk.ok.get("Require").is_none());
     world.expect_nothing(WHATSAPP, Duration::from_secs(3600));
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
+
+/// The PBX holds; what we answered.
+fn held(world: &mut World, talk: &mut super::Talk) -> Sip {
+    let hold = talk.callee.request("INVITE").with_sdp(HELD.text());
+    world.send(PBX, &hold);
+    let ok = world.expect(PBX, "200 INVITE");
+    world.send(PBX, &talk.callee.ack(&hold));
+    world.run(Duration::from_secs(1));
+    world.plane.news();
+    ok
+}
+
+const HELD: PbxSdp = PbxSdp {
+    version: 2,
+    address: "10.0.0.20",
+    port: 14_000,
+    codec: (0, "PCMU/8000"),
+    direction: "sendonly",
+};
+
+/// On the leg where we only answered since: the refresh offers what we last said, and its answer counts.
+#[test]
+fn we_refresh_after_the_peers_change() {
+    let mut world = asking();
+    let mut talk = answered_with(&mut world, "600;refresher=uac");
+    let ok = held(&mut world, &mut talk);
+    let moved = PbxSdp {
+        version: 3,
+        port: 15_000,
+        ..HELD
+    };
+    let refresh = refreshed_with(&mut world, &talk.callee, moved.text());
+    assert_eq!(
+        refresh.body, ok.body,
+        "the same description with the same version"
+    );
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.plane.news(), ["agree b PCMU recvonly"]);
+    let agreed = world.plane.last_agreement(Side::B);
+    assert_eq!(agreed.remote_rtp, Some("10.0.0.20:15000".parse().unwrap()));
+
+    let refresh = refreshed_with(&mut world, &talk.callee, moved.text());
+    assert_eq!(refresh.body, ok.body);
+    world.run(Duration::from_secs(1));
+    assert!(world.plane.news().is_empty(), "nothing changed");
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
+
+/// An offer of ours that the PBX's ACK does not answer (its mistake, RFC 3261 §13.2.1) is forgotten: what was agreed before
+/// is what is refreshed, under a version that the PBX has not seen.
+#[test]
+fn we_refresh_what_was_agreed() {
+    let mut world = asking();
+    let mut talk = answered_with(&mut world, "600;refresher=uac");
+    let agreed = held(&mut world, &mut talk);
+    let reinvite = talk.callee.request("INVITE");
+    world.send(PBX, &reinvite);
+    let offer = world.expect(PBX, "200 INVITE");
+    assert_eq!(offer.sdp_line("a=sendrecv"), Some("a=sendrecv"));
+    world.send(PBX, &talk.callee.ack(&reinvite));
+    world.run(Duration::from_secs(1));
+    assert!(world.plane.news().is_empty());
+
+    let refresh = refreshed_with(&mut world, &talk.callee, HELD.text());
+    let but_the_version = |body: &str| {
+        let lines = body.lines().filter(|line| !line.starts_with("o="));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        but_the_version(&refresh.body),
+        but_the_version(&agreed.body)
+    );
+    let seen = [agreed.sdp_line("o="), offer.sdp_line("o=")];
+    assert!(!seen.contains(&refresh.sdp_line("o=")), "{refresh}");
     talk.user_hangs_up(&mut world);
     world.finish_one();
 }
