@@ -1,8 +1,7 @@
 //! The requests that we send to PBXs outside any call: OPTIONS to see whether they live, REGISTER where they want it.
 
-use std::time::Duration;
-
 use crate::call::placing::advertised;
+use crate::call::registration::Due;
 use crate::config::{Config, TrunkPeer};
 use crate::sip::endpoint::Failure;
 use crate::sip::flow::Transport;
@@ -24,21 +23,26 @@ pub fn options(config: &Config, peer: &TrunkPeer) -> Option<Request> {
     Some(request)
 }
 
-/// A binding of our listener to the user that the PBX knows us by (RFC 3261 §10.2).
-pub fn register(config: &Config, peer: &TrunkPeer, expires: Duration) -> Option<Request> {
+/// Where a PBX that knows us by a user reaches us.
+pub fn contact(config: &Config, peer: &TrunkPeer) -> Option<Uri> {
     let (host, port) = advertised(config, peer.hop.listener)?;
     let user = &peer.register.as_ref()?.user;
-    let hop = &peer.hop;
-    let record = NameAddr::new(Uri::sip(Some(user), &hop.host, None, Transport::Udp));
-    let contact = NameAddr::new(Uri::sip(Some(user), host, Some(port), hop.transport));
+    Some(Uri::sip(Some(user), host, Some(port), peer.hop.transport))
+}
+
+/// A binding of that contact to the user (RFC 3261 §10.2); for no time at all, its removal.
+pub fn register(peer: &TrunkPeer, contact: &Uri, due: &Due) -> Request {
+    let user = contact.user.as_deref();
+    let record = NameAddr::new(Uri::sip(user, &peer.hop.host, None, Transport::Udp)).to_value();
     let mut request = Request::new(Method::Register, registrar(peer));
-    request.headers.push(Name::From, record.to_value());
-    request.headers.push(Name::To, record.to_value());
-    request.headers.push(Name::Contact, contact.to_value());
+    let headers = &mut request.headers;
+    headers.push(Name::From, record.clone());
+    headers.push(Name::To, record);
+    headers.push(Name::CallId, due.call_id.clone());
+    headers.push(Name::CSeq, format!("{} REGISTER", due.cseq));
+    headers.push(Name::Contact, NameAddr::new(contact.clone()).to_value());
+    headers.push(Name::Expires, due.expires.as_secs().to_string());
     request
-        .headers
-        .push(Name::Expires, expires.as_secs().to_string());
-    Some(request)
 }
 
 /// Whoever answers lives, unless the answer is that it does not (RFC 3261 §21.5.4), or came from a proxy before it.

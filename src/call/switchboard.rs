@@ -74,7 +74,7 @@ impl Switchboard {
             endpoint,
             admission: Admission::new(&config, entropy.fork()),
             trunks: Trunks::new(now.instant, &config),
-            registrations: Registrations::new(now.instant, &config),
+            registrations: Registrations::new(now.instant, &config, entropy.fork()),
             condition: Condition::Fit,
             service: Service::Open,
             ports: VecDeque::new(),
@@ -166,6 +166,17 @@ impl Switchboard {
     /// No call, and nothing left to be polled about one.
     pub fn is_idle(&self) -> bool {
         self.lines.is_empty() && self.media.is_empty() && self.cdrs.is_empty()
+    }
+
+    /// Nothing that was sent waits for its answer either: BYE, CANCEL, REGISTER.
+    pub fn is_quiet(&self) -> bool {
+        self.is_idle() && self.endpoint.is_quiet()
+    }
+
+    /// The last thing before the process leaves: PBXs that we registered with are told that we are gone.
+    pub fn sign_off(&mut self, now: Moment) {
+        self.unregister(now);
+        self.settle(now);
     }
 
     /// Calls that are not over.

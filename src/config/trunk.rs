@@ -48,7 +48,7 @@ pub struct PeerCredentials {
     pub password: SecretString,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Register {
     pub user: String,
     pub expires: Duration,

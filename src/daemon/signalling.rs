@@ -132,7 +132,9 @@ impl Signalling {
         }
         let World { network, store, .. } = &self.world;
         self.tally.handle_timeout(now.instant, network, store);
-        let step = self.stage.handle_timeout(now.instant);
+        let step = self
+            .stage
+            .handle_timeout(now.instant, self.switchboard.is_quiet());
         self.take(now, step);
     }
 
@@ -148,6 +150,15 @@ impl Signalling {
 
     /// The law of the doors: everything the switchboard wants done is done before the next input.
     fn settle(&mut self, now: Moment) {
+        self.carry_out(now);
+        if self.switchboard.is_idle() {
+            let step = self.stage.idle(now.instant);
+            self.take(now, step);
+            self.carry_out(now);
+        }
+    }
+
+    fn carry_out(&mut self, now: Moment) {
         while let Some(transmit) = self.switchboard.poll_transmit() {
             self.world.network.send(transmit);
         }
@@ -156,9 +167,6 @@ impl Signalling {
         }
         while let Some(cdr) = self.switchboard.poll_cdr() {
             self.world.store.keep(&cdr);
-        }
-        if self.switchboard.is_idle() {
-            self.stage.idle(now.instant);
         }
     }
 
@@ -189,6 +197,7 @@ impl Signalling {
                 service::stopping();
                 self.switchboard.drain(now);
             }
+            Step::SignOff => self.switchboard.sign_off(now),
             Step::EndAll => {
                 warn!("stopping: every call is ended");
                 self.switchboard.end_all(now);

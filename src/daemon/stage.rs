@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// After the last call: time for one retransmission of its last message, and for monitors to see that we leave.
+/// After the last call: time for monitors to see that we leave.
 const LINGER: Duration = Duration::from_secs(1);
+/// And for its BYE or CANCEL to be repeated, as long as that is not answered.
+const LONGEST_LINGER: Duration = Duration::from_secs(2);
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(100);
 /// For calls that were told to end: their BYEs, counters and CDRs.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -18,9 +22,10 @@ pub(super) enum Stage {
     Ending {
         until: Instant,
     },
-    /// No call is left.
+    /// No call is left. From `at` on it goes as soon as nothing waits for an answer, at `latest` anyway.
     Leaving {
         at: Instant,
+        latest: Instant,
     },
     Gone,
 }
@@ -31,6 +36,7 @@ pub(super) enum Step {
     Nothing,
     Drain,
     EndAll,
+    SignOff,
 }
 
 impl Stage {
@@ -49,11 +55,20 @@ impl Stage {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Step {
+    /// `is_quiet`: nothing that was sent waits for an answer.
+    pub(super) fn handle_timeout(&mut self, now: Instant, is_quiet: bool) -> Step {
         match *self {
             Self::Draining { until } if until <= now => return self.end(now),
             Self::Ending { until } if until <= now => *self = Self::Gone,
-            Self::Leaving { at } if at <= now => *self = Self::Gone,
+            Self::Leaving { at, latest } if at <= now => {
+                *self = match is_quiet || latest <= now {
+                    true => Self::Gone,
+                    false => Self::Leaving {
+                        at: latest.min(now + LOOK),
+                        latest,
+                    },
+                }
+            }
             Self::Serving
             | Self::Draining { .. }
             | Self::Ending { .. }
@@ -64,9 +79,16 @@ impl Stage {
     }
 
     /// The last call is gone, with its record.
-    pub(super) fn idle(&mut self, now: Instant) {
-        if let Self::Draining { .. } | Self::Ending { .. } = self {
-            *self = Self::Leaving { at: now + LINGER };
+    pub(super) fn idle(&mut self, now: Instant) -> Step {
+        match self {
+            Self::Draining { .. } | Self::Ending { .. } => {
+                *self = Self::Leaving {
+                    at: now + LINGER,
+                    latest: now + LONGEST_LINGER,
+                };
+                Step::SignOff
+            }
+            Self::Serving | Self::Leaving { .. } | Self::Gone => Step::Nothing,
         }
     }
 
@@ -74,7 +96,7 @@ impl Stage {
         match self {
             Self::Serving | Self::Gone => None,
             Self::Draining { until } | Self::Ending { until } => Some(*until),
-            Self::Leaving { at } => Some(*at),
+            Self::Leaving { at, .. } => Some(*at),
         }
     }
 
@@ -96,14 +118,15 @@ mod tests {
     fn without_calls_it_leaves_after_a_moment() {
         let now = Instant::now();
         let mut stage = Stage::Serving;
-        stage.idle(now);
+        assert_eq!(stage.idle(now), Step::Nothing);
         assert_eq!(stage, Stage::Serving);
         assert_eq!(stage.stop(now, DRAIN), Step::Drain);
-        stage.idle(now);
+        assert_eq!(stage.idle(now), Step::SignOff);
+        assert_eq!(stage.idle(now), Step::Nothing, "once");
         assert_eq!(stage.poll_timeout(), Some(now + LINGER));
-        assert_eq!(stage.handle_timeout(now + LINGER / 2), Step::Nothing);
+        assert_eq!(stage.handle_timeout(now + LINGER / 2, true), Step::Nothing);
         assert_ne!(stage, Stage::Gone);
-        assert_eq!(stage.handle_timeout(now + LINGER), Step::Nothing);
+        assert_eq!(stage.handle_timeout(now + LINGER, true), Step::Nothing);
         assert_eq!(stage, Stage::Gone);
     }
 
@@ -112,10 +135,10 @@ mod tests {
         let now = Instant::now();
         let mut stage = Stage::Serving;
         stage.stop(now, DRAIN);
-        assert_eq!(stage.handle_timeout(now + DRAIN / 2), Step::Nothing);
-        assert_eq!(stage.handle_timeout(now + DRAIN), Step::EndAll);
+        assert_eq!(stage.handle_timeout(now + DRAIN / 2, false), Step::Nothing);
+        assert_eq!(stage.handle_timeout(now + DRAIN, false), Step::EndAll);
         assert_eq!(stage.poll_timeout(), Some(now + DRAIN + ENDING));
-        stage.handle_timeout(now + DRAIN + ENDING);
+        stage.handle_timeout(now + DRAIN + ENDING, false);
         assert_eq!(stage, Stage::Gone);
     }
 
@@ -142,6 +165,26 @@ mod tests {
         stage.stop(now, DRAIN);
         stage.stop(now, DRAIN);
         stage.idle(now);
-        assert_eq!(stage, Stage::Leaving { at: now + LINGER });
+        assert_eq!(stage.poll_timeout(), Some(now + LINGER));
+    }
+
+    /// A BYE that is not answered is repeated a little longer, though not for ever.
+    #[test]
+    fn what_waits_for_an_answer_holds_it_up() {
+        let start = Instant::now();
+        let leaving = |quiet_after: Duration| {
+            let mut stage = Stage::Serving;
+            stage.stop(start, DRAIN);
+            stage.idle(start);
+            let mut now = start;
+            while let Some(at) = stage.poll_timeout() {
+                now = at;
+                stage.handle_timeout(now, start + quiet_after <= now);
+            }
+            now - start
+        };
+        assert_eq!(leaving(Duration::ZERO), LINGER);
+        assert_eq!(leaving(LINGER + LOOK / 2), LINGER + LOOK);
+        assert_eq!(leaving(Duration::from_secs(32)), LONGEST_LINGER);
     }
 }

@@ -329,6 +329,12 @@ impl Endpoint {
             && self.outside.is_empty()
     }
 
+    /// Whether every usage is over and every request of ours has had its final response: nothing is repeated any more but
+    /// answers.
+    pub fn is_quiet(&self) -> bool {
+        self.usages.is_empty() && !self.core.clients.is_awaiting()
+    }
+
     /// The Call-ID of a usage that is not over.
     pub fn call_id(&self, invite: InviteId) -> Option<&str> {
         let (call_id, _) = self.usages.get(&invite)?.dialog_key()?;

@@ -6,9 +6,11 @@ use crate::call::in_dialog;
 use crate::call::moment::Moment;
 use crate::call::placing::credentials;
 use crate::call::probing;
+use crate::call::registration::Due;
 use crate::call::switchboard::{Purpose, Switchboard};
-use crate::sip::endpoint::{PendingId, Reply};
+use crate::sip::endpoint::{PendingId, Reply, RequestId};
 use crate::sip::message::{Method, Request};
+use crate::sip::uri::Uri;
 
 impl Switchboard {
     pub(super) fn requested(&mut self, now: Moment, pending: PendingId, request: &Request) {
@@ -53,20 +55,29 @@ impl Switchboard {
     }
 
     pub(super) fn register(&mut self, now: Moment) {
-        for (id, expires) in self.registrations.handle_timeout(now.instant) {
-            let Some((_, peer)) = id.find(&self.config) else {
-                continue;
-            };
-            let Some(register) = probing::register(&self.config, peer, expires) else {
-                continue;
-            };
-            let credentials = credentials(peer);
-            let hop = peer.hop.clone();
-            let request = self
-                .endpoint
-                .request(now.instant, hop, register, credentials);
-            self.registrations.asked(&id, request);
-            self.requests.insert(request, Purpose::Register(id));
+        for due in self.registrations.handle_timeout(now.instant) {
+            if let Some((request, contact)) = self.send_register(now, &due) {
+                self.registrations.asked(&due.peer, request, contact);
+                self.requests.insert(request, Purpose::Register(due.peer));
+            }
         }
+    }
+
+    /// What becomes of these nobody waits for.
+    pub(super) fn unregister(&mut self, now: Moment) {
+        for due in self.registrations.sign_off(now.instant) {
+            self.send_register(now, &due);
+        }
+    }
+
+    fn send_register(&mut self, now: Moment, due: &Due) -> Option<(RequestId, Uri)> {
+        let (_, peer) = due.peer.find(&self.config)?;
+        let contact = probing::contact(&self.config, peer)?;
+        let register = probing::register(peer, &contact, due);
+        let (hop, credentials) = (peer.hop.clone(), credentials(peer));
+        let request = self
+            .endpoint
+            .request(now.instant, hop, register, credentials);
+        Some((request, contact))
     }
 }

@@ -271,6 +271,13 @@ impl Clients {
         self.deadlines.next()
     }
 
+    /// Whether a final response is awaited on any of them.
+    pub fn is_awaiting(&self) -> bool {
+        self.table
+            .values()
+            .any(|client| client.machine.is_awaiting())
+    }
+
     /// Lets go of what has terminated. Until then its record stays readable.
     pub fn sweep(&mut self) {
         for id in std::mem::take(&mut self.terminated) {
@@ -365,6 +372,20 @@ impl Machine {
         match self {
             Self::Invite(machine) => matches!(machine, ClientInvite::Calling { .. }),
             Self::Other(machine) => matches!(machine, ClientRequest::Trying { .. }),
+        }
+    }
+
+    /// No final response yet.
+    fn is_awaiting(&self) -> bool {
+        match self {
+            Self::Invite(machine) => matches!(
+                machine,
+                ClientInvite::Calling { .. } | ClientInvite::Proceeding { .. }
+            ),
+            Self::Other(machine) => matches!(
+                machine,
+                ClientRequest::Trying { .. } | ClientRequest::Proceeding { .. }
+            ),
         }
     }
 

@@ -45,6 +45,8 @@ fn at_once_and_before_it_expires() {
     let again = world.expect(PBX, "REGISTER");
     let elapsed = world.elapsed().as_secs();
     assert!((100..=110).contains(&elapsed), "{elapsed}");
+    assert_eq!(again.header("Call-ID"), register.header("Call-ID"));
+    assert_eq!(again.cseq().0, register.cseq().0 + 1);
     accept(&mut world, &again, 120);
 }
 
@@ -63,6 +65,55 @@ fn with_credentials() {
     assert_eq!(parameter(authorization, "username"), Some("wabridge-trunk"));
     assert!(proven.cseq().0 > register.cseq().0);
     accept(&mut world, &proven, 600);
+    world.run(Duration::from_secs(500));
+    let again = world.expect(PBX, "REGISTER");
+    assert_eq!(again.header("Call-ID"), register.header("Call-ID"));
+    assert_eq!(again.cseq().0, proven.cseq().0 + 1);
+    accept(&mut world, &again, 600);
+}
+
+/// Other phones are registered as the same user, and one says its name as we do.
+#[test]
+fn among_other_bindings() {
+    let mut world = registering();
+    let register = world.expect(PBX, "REGISTER");
+    let ok = register
+        .reply(200, "OK")
+        .set("To", format!("{};tag=reg", register.header("To")))
+        .with("Contact", "<sip:wabridge-trunk@10.0.0.66:5060>;expires=20")
+        .with("Contact", "<sip:wabridge-trunk@10.0.0.1:6060>;expires=30")
+        .with(
+            "Contact",
+            format!("{};expires=300", register.header("Contact")),
+        );
+    world.send(PBX, &ok);
+    world.run(Duration::from_secs(250));
+    let again = world.expect(PBX, "REGISTER");
+    let elapsed = world.elapsed().as_secs();
+    assert!((265..=275).contains(&elapsed), "{elapsed}");
+    accept(&mut world, &again, 300);
+}
+
+/// Before the process leaves, the binding is taken back (RFC 3261 §10.2.2).
+#[test]
+fn until_we_leave() {
+    let mut world = registering();
+    let register = world.expect(PBX, "REGISTER");
+    accept(&mut world, &register, 600);
+    world.run(Duration::from_secs(10));
+    world.input(|board, now| board.drain(now));
+    world.expect_nothing(PBX, Duration::from_secs(5));
+    world.input(|board, now| board.sign_off(now));
+    let last = world.expect(PBX, "REGISTER");
+    assert_eq!(last.header("Expires"), "0");
+    assert_eq!(last.address("Contact"), register.address("Contact"));
+    assert_eq!(last.header("Call-ID"), register.header("Call-ID"));
+    assert_eq!(last.cseq().0, register.cseq().0 + 1);
+    assert!(world.board.is_idle() && !world.board.is_quiet());
+    world.send(PBX, &last.reply(200, "OK"));
+    world.run(Duration::from_secs(1));
+    assert!(world.board.is_quiet());
+    world.expect_nothing(PBX, Duration::from_secs(3600));
 }
 
 /// Refused, silent, too brief: it keeps trying, with growing pauses.
