@@ -147,9 +147,10 @@ pub struct Bridge {
 
 /// Since the process (or the machine) began.
 pub struct Usage {
-    at: Instant,
     pub processor: Duration,
     pub threads: BTreeMap<String, Duration>,
+    /// For the core, while something else ran on it; all threads together.
+    pub waited: Duration,
     /// Of the whole core, whoever used it.
     pub core_busy: Duration,
 }
@@ -176,14 +177,17 @@ impl Bridge {
     pub fn usage(&self) -> io::Result<Usage> {
         let process = PathBuf::from(format!("/proc/{}", self.process.id()));
         let mut threads = BTreeMap::new();
+        let mut waited = Duration::ZERO;
         for thread in fs::read_dir(process.join("task"))? {
-            let (name, time) = stat(&thread?.path())?;
+            let thread = thread?.path();
+            let (name, time) = stat(&thread)?;
             *threads.entry(name).or_default() += time;
+            waited += run_delay(&thread);
         }
         Ok(Usage {
-            at: Instant::now(),
             processor: stat(&process)?.1,
             threads,
+            waited,
             core_busy: core_busy(self.core)?,
         })
     }
@@ -236,9 +240,9 @@ impl Usage {
             (name.clone(), time.saturating_sub(before))
         });
         Self {
-            at: self.at,
             processor: self.processor.saturating_sub(before.processor),
             threads: threads.collect(),
+            waited: self.waited.saturating_sub(before.waited),
             core_busy: self.core_busy.saturating_sub(before.core_busy),
         }
     }
@@ -270,6 +274,14 @@ fn stat(folder: &Path) -> io::Result<(String, Duration)> {
     let ticks = fields.split(' ').skip(UTIME).take(2);
     let ticks: u32 = ticks.filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
     Ok((name.into(), CLOCK_TICK * ticks))
+}
+
+/// The second field of schedstat, in ns; zero where the kernel does not count it.
+fn run_delay(thread: &Path) -> Duration {
+    let schedstat = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+    let field = schedstat.split_whitespace().nth(1);
+    let nanoseconds = field.and_then(|field| field.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
 /// Everything but idle and waiting for disks.

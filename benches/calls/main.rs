@@ -3,7 +3,8 @@
 //! This program is both ends of every call: WhatsApp (SIP over TLS, digest, SDES, Opus) and the PBX (SIP over UDP, PCMU).
 //! It sends speech both ways from another core than the bridge's, counts every packet that comes back, listens to some
 //! of the calls, and reads the bridge's processor time and memory from /proc. The figures say what this machine does;
-//! the exit code says whether the bridge lost anything.
+//! the exit code says whether the bridge lost anything. Where something else wants the same cores the bridge must drop
+//! what it could not send in time; the report says so, and `chrt -f 5 cargo bench --bench calls` goes before it.
 
 mod bridge;
 mod callers;

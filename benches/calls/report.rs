@@ -12,6 +12,8 @@ use crate::speech::Speech;
 use crate::stream::Stream;
 use crate::{Arguments, Measured, name};
 
+/// So many per cent of the time without its core make the bridge drop what came too late.
+const BUSY: f64 = 2.0;
 /// The ends of the measured time do not fall on frames.
 const MARGIN: u64 = 3;
 
@@ -161,6 +163,15 @@ impl Report {
             f,
             "); with everything else on it {:.1} %",
             share(took.core_busy)
+        )?;
+        let waited = share(took.waited);
+        let hint = match waited > BUSY {
+            true => ": THE MACHINE IS BUSY, try again under `chrt -f 5`",
+            false => "",
+        };
+        writeln!(
+            f,
+            "             waited {waited:.1} % of the time for its core{hint}"
         )?;
         let memory = self
             .measured
