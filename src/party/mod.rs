@@ -3,10 +3,12 @@
 
 mod display_name;
 mod number;
+mod prefix;
 mod user_id;
 
 pub use display_name::DisplayName;
 pub use number::{PhoneNumber, PhoneNumberError};
+pub use prefix::{NumberPrefix, NumberPrefixError, NumberPrefixes};
 pub use user_id::UserId;
 
 use std::fmt;
