@@ -6,7 +6,7 @@
 //! ```text
 //!  floor 3  world     main ─► daemon ─► net · store · sim         tokio, sockets, TLS, files, the clock
 //!                               │
-//!  floor 2  B2BUA             call ─► config                      pure
+//!  floor 2  B2BUA             call ─► consent · config            pure
 //!                        ┌──────┴──────┐
 //!  floor 1  engines     sip          media                        pure; they do not know each other
 //!                                      │
@@ -24,6 +24,7 @@
 
 pub mod call;
 pub mod config;
+pub mod consent;
 #[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod daemon;
 pub mod entropy;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms a room may name. What is not here may not be named: never up, never sideways between engines.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     // Floor 0, values.
     ("sdp", &[]),
     ("party", &[]),
@@ -18,19 +18,22 @@ const ARROWS: [(&str, &[&str]); 12] = [
         "config",
         &["sip", "media", "sdp", "party", "entropy", "side"],
     ),
+    ("consent", &["party"]),
     (
         "call",
-        &["config", "sip", "media", "sdp", "party", "entropy", "side"],
+        &[
+            "consent", "config", "sip", "media", "sdp", "party", "entropy", "side",
+        ],
     ),
     // Floor 3, the world. The simulators are built from other parts than the bridge.
     ("net", &["config", "sip", "entropy", "side"]),
-    ("store", &["call", "config", "party", "side"]),
+    ("store", &["call", "consent", "config", "party", "side"]),
     ("sim", &["entropy"]),
     (
         "daemon",
         &[
-            "net", "store", "sim", "call", "config", "sip", "media", "sdp", "party", "entropy",
-            "side",
+            "net", "store", "sim", "call", "consent", "config", "sip", "media", "sdp", "party",
+            "entropy", "side",
         ],
     ),
 ];
