@@ -9,8 +9,9 @@ use crate::call::challenge::{Challenger, Proof};
 use crate::call::health::{unavailable, warning};
 use crate::call::identity::Context;
 use crate::call::reception::whatsapp_profile;
+use crate::call::sip_words;
 use crate::call::trunk::PeerId;
-use crate::config::{Config, Faces, Number, Prefix};
+use crate::config::{Config, Faces, Number, Prefix, SipHabits};
 use crate::entropy::Entropy;
 use crate::party::PhoneNumber;
 use crate::sip::endpoint::Reply;
@@ -105,7 +106,7 @@ impl Admission {
             return Some(refused(404, "number has no profile"));
         };
         match self.challenger.prove(now, &profile.sip, number, invite) {
-            Proof::Given => None,
+            Proof::Given => too_brief(&profile.sip, invite),
             Proof::Wanted(reply) => Some(self.challenge(now, config, source, reply)),
             Proof::Denied => Some(refused(403, "wrong credentials")),
         }
@@ -157,6 +158,13 @@ fn called<'c>(config: &'c Config, invite: &Request) -> Option<&'c Number> {
 
 fn is_allowed(prefixes: &[Prefix], address: IpAddr) -> bool {
     prefixes.is_empty() || prefixes.iter().any(|prefix| prefix.contains(address))
+}
+
+/// The session timer asked for is below the profile's `session_min_s` (RFC 4028 §9).
+fn too_brief(habits: &SipHabits, invite: &Request) -> Option<Verdict> {
+    let reply = sip_words::session_timer(habits).refuse(invite)?;
+    let why = "session interval is too small";
+    Some(Verdict::Refused { reply, why })
 }
 
 fn refused(status: u16, why: &'static str) -> Verdict {

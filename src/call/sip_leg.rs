@@ -3,6 +3,7 @@
 //!
 //! A frozen leg (WhatsApp's, dossier 2.8) sends responses, ACK and BYE, nothing else.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tracing::{debug, info, warn};
@@ -38,8 +39,8 @@ enum State {
     Incoming(Kept),
     /// A: our 200 is sent, its ACK awaited.
     Unacknowledged(Kept),
-    /// B: our INVITE is out.
-    Outgoing,
+    /// B: our INVITE is out. An early dialog that the callee changed by UPDATE (by its tag) went its own way since.
+    Outgoing(BTreeMap<String, Negotiation>),
     Confirmed,
     /// B: was hung up while calling; a 200 that crosses our CANCEL is ended.
     Over,
@@ -87,7 +88,7 @@ impl SipLeg {
     ) -> Self {
         Self {
             invite,
-            state: State::Outgoing,
+            state: State::Outgoing(BTreeMap::new()),
             habits,
             contact,
             negotiation,
@@ -119,7 +120,7 @@ impl SipLeg {
                 endpoint.answer(now, self.invite, &self.contact, reply, timer)
             }
             other @ (State::Unacknowledged(_)
-            | State::Outgoing
+            | State::Outgoing(_)
             | State::Confirmed
             | State::Over) => {
                 self.state = other;
@@ -191,7 +192,10 @@ impl SipLeg {
     fn over(&mut self, end: LegEnd) -> Vec<LegEvent> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Over => Vec::new(),
-            State::Incoming(_) | State::Unacknowledged(_) | State::Outgoing | State::Confirmed => {
+            State::Incoming(_)
+            | State::Unacknowledged(_)
+            | State::Outgoing(_)
+            | State::Confirmed => {
                 vec![LegEvent::Ended(end)]
             }
         }
@@ -221,7 +225,7 @@ impl SipLeg {
                     Err(refusal) => self.disagree(now, endpoint, &refusal),
                 }
             }
-            other @ (State::Incoming(_) | State::Outgoing | State::Confirmed | State::Over) => {
+            other @ (State::Incoming(_) | State::Outgoing(_) | State::Confirmed | State::Over) => {
                 self.state = other;
                 Vec::new()
             }
@@ -230,7 +234,7 @@ impl SipLeg {
 
     fn progressed(&mut self, response: &Response) -> Vec<LegEvent> {
         match self.state {
-            State::Outgoing => {
+            State::Outgoing(_) => {
                 let mut events: Vec<LegEvent> = named(response).collect();
                 if response.status == 180 || response.status == 183 || response.status == 182 {
                     events.extend((response.status == 180).then_some(LegEvent::Ringing));
@@ -244,9 +248,10 @@ impl SipLeg {
         }
     }
 
-    /// A description in a provisional response that cannot be agreed to is no end: the final one decides.
+    /// A description in a provisional response that cannot be agreed to is no end: the final one decides. After an UPDATE
+    /// it says nothing new (RFC 3261 §13.2.1).
     fn early(&mut self, response: &Response) -> Option<LegEvent> {
-        if response.body.is_empty() {
+        if response.body.is_empty() || self.updated(response).is_some() {
             return None;
         }
         match self.negotiation.handle_answer(&response.body) {
@@ -255,6 +260,14 @@ impl SipLeg {
                 debug!(%refusal, "early media not agreed to");
                 None
             }
+        }
+    }
+
+    /// What UPDATE made of the early dialog that a response is in.
+    fn updated(&self, response: &Response) -> Option<&Negotiation> {
+        match &self.state {
+            State::Outgoing(updated) => updated.get(response.headers.to().ok()?.tag()?),
+            State::Incoming(_) | State::Unacknowledged(_) | State::Confirmed | State::Over => None,
         }
     }
 
@@ -268,7 +281,7 @@ impl SipLeg {
             debug!(%error, "no ACK");
         }
         match self.state {
-            State::Outgoing => {}
+            State::Outgoing(_) => {}
             State::Incoming(_) | State::Unacknowledged(_) | State::Confirmed | State::Over => {
                 self.hang_up_silently(now, endpoint);
                 return Vec::new();
@@ -284,9 +297,15 @@ impl SipLeg {
         }
     }
 
-    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1).
+    /// Without a description the one of a reliable provisional response holds (RFC 6337 §3.1); what an UPDATE settled holds
+    /// in any case.
     fn final_answer(&mut self, response: &Response) -> Result<Agreement, Refusal> {
-        if response.body.is_empty() {
+        let updated = self.updated(response).cloned();
+        let is_settled = updated.is_some() || response.body.is_empty();
+        if let Some(negotiation) = updated {
+            self.negotiation = negotiation;
+        }
+        if is_settled {
             let settled = self.negotiation.agreement().cloned();
             return settled.ok_or(Refusal::NoAudio);
         }
@@ -330,10 +349,9 @@ impl SipLeg {
         pending: PendingId,
         request: &Request,
     ) -> (Reply, Option<LegEvent>) {
-        let has_body = !request.body.is_empty();
-        match (&request.method, has_body) {
-            (_, true) if !is_sdp(request) => (in_dialog::unsupported_media(SDP), None),
-            (_, true) => match self.negotiation.answer(&request.body, Direction::SendRecv) {
+        match (&request.method, request.body.is_empty()) {
+            (_, false) if !is_sdp(request) => (in_dialog::unsupported_media(SDP), None),
+            (_, false) => match self.answer_reoffer(request) {
                 Ok((answer, agreement)) => (
                     ok(Some(sdp_body(&answer))),
                     Some(LegEvent::Reagreed(Box::new(agreement))),
@@ -343,13 +361,26 @@ impl SipLeg {
                     (not_acceptable(&refusal), None)
                 }
             },
-            (Method::Invite, false) => {
+            (Method::Invite, true) => {
                 let offer = self.negotiation.offer(Direction::SendRecv);
                 self.answer_owed = Some(pending);
                 (ok(Some(sdp_body(&offer))), None)
             }
-            (_, false) => (ok(None), None),
+            (_, true) => (ok(None), None),
         }
+    }
+
+    fn answer_reoffer(&mut self, request: &Request) -> Result<(String, Agreement), Refusal> {
+        let State::Outgoing(updated) = &mut self.state else {
+            return self.negotiation.answer(&request.body, Direction::SendRecv);
+        };
+        let from = request.headers.from().ok();
+        let tag = from.and_then(|from| from.tag().map(str::to_owned));
+        let tag = tag.unwrap_or_default();
+        let mut early = updated.get(&tag).unwrap_or(&self.negotiation).clone();
+        let answered = early.answer(&request.body, Direction::SendRecv)?;
+        updated.insert(tag, early);
+        Ok(answered)
     }
 
     /// The answer to our offer, if the re-INVITE left it to us. An ACK without one is the peer's mistake (RFC 3261

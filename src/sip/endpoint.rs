@@ -15,6 +15,7 @@ use crate::sip::invite::{Usage, ack};
 use crate::sip::message::{Headers, Message, Method, Name, ParseError, Request, Response};
 use crate::sip::outside::Outside;
 use crate::sip::screen::screen;
+use crate::sip::session_timer;
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::{self, Owner};
 use crate::sip::transaction::servers;
@@ -83,6 +84,13 @@ pub enum SessionTimer {
         expires: Duration,
         min_se: Duration,
     },
+}
+
+impl SessionTimer {
+    /// 422 to an INVITE that asks for less than we take. Inside a dialog the endpoint does this itself.
+    pub fn refuse(self, invite: &Request) -> Option<Reply> {
+        session_timer::refuse(self, &invite.headers)
+    }
 }
 
 /// A final or provisional answer of ours.

@@ -30,16 +30,15 @@ fn scheme(uri: &Uri) -> Result<(), Reply> {
     }
 }
 
-/// RFC 4028 §9.
+/// No one may ask for less; what this peer may ask for, if that is more, is known to its usage (RFC 4028 §4, §9).
 fn session_interval(request: &Request) -> Result<(), Reply> {
-    let counts = matches!(request.method, Method::Invite | Method::Update);
-    match counts && session_timer::is_too_small(&request.headers) {
-        true => {
-            let least = session_timer::FLOOR.as_secs().to_string();
-            Err(Reply::status(422).with(Name::MinSe, least))
+    let refusal = match request.method {
+        Method::Invite | Method::Update => {
+            session_timer::refuse_below(session_timer::FLOOR, &request.headers)
         }
-        false => Ok(()),
-    }
+        _ => None,
+    };
+    refusal.map_or(Ok(()), Err)
 }
 
 fn method(method: &Method) -> Result<(), Reply> {

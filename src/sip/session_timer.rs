@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::endpoint::SessionTimer;
+use crate::sip::endpoint::{Reply, SessionTimer};
 use crate::sip::message::{Headers, Name, Refresher, SessionExpires};
 
 /// No interval may be shorter (RFC 4028 §4).
@@ -162,10 +162,19 @@ pub fn agree(
     Some(Running::new(now, interval, turn))
 }
 
-/// Whether a request asks for an interval no one may ask for: to be answered 422.
-pub fn is_too_small(request: &Headers) -> bool {
-    let asked = request.session_expires().ok().flatten();
-    request.supports("timer") && asked.is_some_and(|asked| asked.interval < FLOOR)
+/// 422 to a request that asks for less than we take (RFC 4028 §9). Where no timer runs, whatever is asked is ignored.
+pub fn refuse(setting: SessionTimer, request: &Headers) -> Option<Reply> {
+    match setting {
+        SessionTimer::On { min_se, .. } => refuse_below(min_se.max(FLOOR), request),
+        SessionTimer::Off => None,
+    }
+}
+
+/// The same when only the least of all is known.
+pub fn refuse_below(least: Duration, request: &Headers) -> Option<Reply> {
+    let asked = request.session_expires().ok().flatten()?;
+    let refused = request.supports("timer") && asked.interval < least;
+    refused.then(|| Reply::status(422).with(Name::MinSe, least.as_secs().to_string()))
 }
 
 /// We may shorten what the peer asked, though not below its Min-SE.
@@ -297,10 +306,26 @@ mod tests {
     }
 
     #[test]
-    fn too_small_is_below_ninety_seconds() {
-        for (interval, too_small) in [("89", true), ("90", false)] {
+    fn too_little_is_refused_with_our_least() {
+        let own = SessionTimer::On {
+            ask: false,
+            expires: seconds(1800),
+            min_se: seconds(300),
+        };
+        for (setting, interval, least) in [
+            (on(false, 1800), "89", Some("90")),
+            (on(false, 1800), "90", None),
+            (own, "299;refresher=uac", Some("300")),
+            (own, "300", None),
+            (SessionTimer::Off, "1", None),
+        ] {
             let request = headers(&[(Name::SessionExpires, interval), (Name::Supported, "timer")]);
-            assert_eq!(is_too_small(&request), too_small);
+            let refusal = refuse(setting, &request);
+            let said = refusal.map(|reply| reply.headers.get(&Name::MinSe).map(str::to_owned));
+            assert_eq!(said.flatten().as_deref(), least, "{interval}");
+            // A peer that cannot do timers cannot read 422 either: a proxy has asked.
+            let request = headers(&[(Name::SessionExpires, interval)]);
+            assert_eq!(refuse(setting, &request), None);
         }
     }
 }

@@ -54,6 +54,16 @@ enum Stage {
 struct Fork {
     dialog: Dialog,
     receiver: Receiver,
+    exchange: Exchange,
+}
+
+/// Whether the callee may make an offer of its own before its final response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exchange {
+    /// Our offer is unanswered, or answered without certainty.
+    Open,
+    /// A reliable response answered our offer, and we acknowledged it (RFC 3262 §5, RFC 3311 §5.1).
+    Settled,
 }
 
 impl Inviting {
@@ -71,6 +81,15 @@ impl Inviting {
     /// The early dialog that a request of the callee is in.
     pub fn early_dialog(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
         self.forks.get_mut(remote_tag).map(|fork| &mut fork.dialog)
+    }
+
+    /// The early dialog in which the callee may make an offer.
+    pub fn settled_dialog(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
+        if self.is_cancelling() {
+            return None;
+        }
+        let fork = self.forks.get_mut(remote_tag)?;
+        (fork.exchange == Exchange::Settled).then_some(&mut fork.dialog)
     }
 
     fn is_cancelling(&self) -> bool {
@@ -358,8 +377,12 @@ impl Inviting {
                 .map(|client| &client.request);
             let dialog = invite.and_then(|invite| Dialog::as_uac(invite, response, source).ok());
             if let Some(dialog) = dialog {
-                let receiver = Receiver::default();
-                self.forks.insert(tag.to_owned(), Fork { dialog, receiver });
+                let fork = Fork {
+                    dialog,
+                    receiver: Receiver::default(),
+                    exchange: Exchange::Open,
+                };
+                self.forks.insert(tag.to_owned(), fork);
             }
         }
         let Some(fork) = self.forks.get_mut(tag) else {
@@ -371,6 +394,9 @@ impl Inviting {
                 let in_order = fork.receiver.accept(rseq);
                 if in_order {
                     fork.acknowledge(core, now, self.login.as_mut(), response, rseq);
+                    if !response.body.is_empty() {
+                        fork.exchange = Exchange::Settled;
+                    }
                 }
                 in_order
             }

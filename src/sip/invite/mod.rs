@@ -209,6 +209,11 @@ impl State {
 }
 
 impl Phase {
+    /// Whether this very offer waits for the application.
+    fn is_reoffered(&self, by: PendingId) -> bool {
+        matches!(self, Self::Reoffered { pending, .. } if *pending == by)
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Idle => "the dialog is established",

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::sip::core::{ALLOW, Core, Draft, put_body};
+use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{
     Body, CommandError, Departure, Event, Failure, PendingId, Reply, RequestId,
 };
@@ -143,7 +144,7 @@ impl Usage {
     ) {
         let tag = self.local_tag();
         core.respond(now, transaction, &tag, Reply::status(100));
-        if let Some(refusal) = self.collision(core) {
+        if let Some(refusal) = self.too_brief(request).or_else(|| self.collision(core)) {
             core.respond(now, transaction, &tag, refusal);
             return;
         }
@@ -159,8 +160,15 @@ impl Usage {
         request: &Request,
     ) {
         let tag = self.local_tag();
+        if let Some(refusal) = self.too_brief(request) {
+            core.respond(now, transaction, &tag, refusal);
+            return;
+        }
         match self.collision(core) {
             None => self.reoffered(core, now, transaction, request),
+            Some(_) if self.settled_early(request).is_some() => {
+                self.reoffered_early(core, now, transaction, request);
+            }
             // Without an offer it collides with nothing: a session refresh (RFC 4028 §7.4).
             Some(_) if request.body.is_empty() => {
                 self.answer_change(core, now, transaction, Reply::status(200));
@@ -189,7 +197,9 @@ impl Usage {
             return Ok(());
         }
         self.pending.remove(&transaction);
-        if let State::Established(established) = &mut self.state {
+        if let State::Established(established) = &mut self.state
+            && established.phase.is_reoffered(pending)
+        {
             established.phase = match response {
                 Some(response) if status < 300 => after_accepting(core, now, pending, response),
                 Some(_) | None => Phase::Idle,
@@ -215,21 +225,17 @@ impl Usage {
 
     /// Why an offer cannot be taken now (RFC 3261 §14.2, RFC 3311 §5.2), if so.
     fn collision(&self, core: &mut Core) -> Option<Reply> {
-        let busy = |core: &mut Core| {
-            let seconds = core.seconds_up_to(10).to_string();
-            Some(Reply::status(500).with(Name::RetryAfter, seconds))
-        };
         let State::Established(established) = &self.state else {
             return match &self.state {
                 State::Inviting(_) => Some(Reply::status(491)),
-                State::Invited(_) => busy(core),
+                State::Invited(_) => Some(busy(core)),
                 State::Established(_) | State::Leaving(_) | State::Over => Some(Reply::status(481)),
             };
         };
         match &established.phase {
             Phase::Idle | Phase::ModifyingAgain { .. } => None,
             Phase::Modifying { .. } | Phase::OwingAck { .. } => Some(Reply::status(491)),
-            Phase::AwaitingAck(_) | Phase::Reoffered { .. } => busy(core),
+            Phase::AwaitingAck(_) | Phase::Reoffered { .. } => Some(busy(core)),
         }
     }
 
@@ -264,14 +270,60 @@ impl Usage {
             gives_up: now + core.config.timers.whole(),
         };
         established.session.dialog.refresh_target(&request.headers);
+        self.tell_reoffered(core, transaction, request);
+    }
+
+    /// UPDATE in an early dialog, whose first offer and answer are settled (RFC 3311 §5.2). One at a time.
+    fn reoffered_early(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Request,
+    ) {
+        let is_reoffer = |transaction: &TransactionId| {
+            let server = core.servers.get(*transaction);
+            server.is_some_and(|server| server.owner == servers::Owner::Reoffer(self.id))
+        };
+        if self.pending.iter().any(is_reoffer) {
+            let tag = self.local_tag();
+            let refusal = busy(core);
+            core.respond(now, transaction, &tag, refusal);
+            return;
+        }
+        if let Some(dialog) = self.settled_early(request) {
+            dialog.refresh_target(&request.headers);
+        }
+        self.tell_reoffered(core, transaction, request);
+    }
+
+    fn tell_reoffered(&mut self, core: &mut Core, transaction: TransactionId, request: &Request) {
         self.pending.insert(transaction);
         core.servers
             .set_owner(transaction, servers::Owner::Reoffer(self.id));
         core.tell(Event::Reoffered {
             invite: self.id,
-            pending,
+            pending: PendingId(transaction.0),
             request: Box::new(request.clone()),
         });
+    }
+
+    /// The early dialog of a request with an offer, if that may be made there.
+    fn settled_early(&mut self, request: &Request) -> Option<&mut Dialog> {
+        let State::Inviting(inviting) = &mut self.state else {
+            return None;
+        };
+        let from = request.headers.from().ok()?;
+        let dialog = inviting.settled_dialog(from.tag()?)?;
+        (!request.body.is_empty()).then_some(dialog)
+    }
+
+    /// 422 to an interval below our own least (RFC 4028 §9).
+    fn too_brief(&self, request: &Request) -> Option<Reply> {
+        let State::Established(established) = &self.state else {
+            return None;
+        };
+        session_timer::refuse(established.session.setting, &request.headers)
     }
 
     /// Sends the answer to a re-INVITE or UPDATE; a 2xx with our Contact and the session timer agreed on.
@@ -404,6 +456,12 @@ impl Usage {
             .retain(|transaction| core.servers.get(*transaction).is_some());
         self.pending.len() < MAX_PENDING
     }
+}
+
+/// An offer of the peer's waits for its answer, or an answer for its ACK (RFC 3261 §14.2).
+fn busy(core: &mut Core) -> Reply {
+    let seconds = core.seconds_up_to(10).to_string();
+    Reply::status(500).with(Name::RetryAfter, seconds)
 }
 
 /// A 2xx to a re-INVITE waits for its ACK; UPDATE has none.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use wabridge::side::Side;
+
 use super::{calling, confirm};
-use crate::scene::sdp::pbx_answer;
+use crate::scene::pbx::Callee;
+use crate::scene::sdp::{PbxSdp, pbx_answer};
 use crate::scene::world::{PBX, WHATSAPP, World};
 
 #[test]
@@ -60,11 +63,25 @@ fn the_answer_in_a_reliable_183() {
     world.finish_one();
 }
 
-/// An UPDATE before the answer has to wait (RFC 3261 §14.2): the PBX tries again, and the call goes on as before.
+/// An UPDATE while the first offer is not answered for certain has to wait (RFC 3311 §5.2): the PBX tries again, and the
+/// call goes on as before.
 #[test]
-fn an_update_before_the_answer() {
+fn an_update_before_the_first_answer() {
     let mut world = World::new();
     let (invite, mut callee) = calling(&mut world);
+    let progress = callee.reply(183, "Session Progress").with_sdp(pbx_answer());
+    world.send(PBX, &progress);
+    world.run(Duration::from_millis(100));
+    world.send(PBX, &callee.request("UPDATE").with_sdp(pbx_answer()));
+    world.expect(PBX, "491 UPDATE");
+    world.send(PBX, &callee.answer());
+    let talk = confirm(&mut world, invite, callee);
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
+
+/// The callee answered in a reliable 183: the INVITE is as good as negotiated, though it still rings.
+fn early(world: &mut World, callee: &Callee) {
     let progress = callee
         .reply(183, "Session Progress")
         .with("Require", "100rel")
@@ -73,10 +90,80 @@ fn an_update_before_the_answer() {
     world.send(PBX, &progress);
     let prack = world.expect(PBX, "PRACK");
     world.send(PBX, &prack.reply(200, "OK"));
-    world.send(PBX, &callee.request("UPDATE").with_sdp(pbx_answer()));
-    world.expect(PBX, "491 UPDATE");
+    world.run(Duration::from_millis(100));
+    world.plane.news();
+}
+
+fn moved() -> PbxSdp {
+    PbxSdp {
+        version: 2,
+        port: 15_000,
+        codec: (8, "PCMA/8000"),
+        ..PbxSdp::default()
+    }
+}
+
+/// It may move its early media then (RFC 3311 §5.1). That holds, whether the 200 repeats the first answer, as many do
+/// (RFC 3261 §13.2.1 has us ignore that), or has none.
+#[test]
+fn an_update_after_the_first_answer() {
+    for repeated in [true, false] {
+        let mut world = World::new();
+        let (invite, mut callee) = calling(&mut world);
+        early(&mut world, &callee);
+        let update = callee.request("UPDATE").with_sdp(moved().text());
+        world.send(PBX, &update);
+        let ok = world.expect(PBX, "200 UPDATE");
+        assert!(
+            ok.sdp_line("m=audio").unwrap().contains("RTP/AVP 8"),
+            "{ok}"
+        );
+        assert!(ok.get("Contact").is_some());
+        assert_eq!(world.plane.news(), ["agree b PCMA sendrecv"]);
+        world.expect_nothing(WHATSAPP, Duration::from_secs(1));
+        match repeated {
+            true => world.send(PBX, &callee.answer()),
+            false => world.send(PBX, &callee.reply(200, "OK")),
+        }
+        let talk = confirm(&mut world, invite, callee);
+        let agreed = world.plane.last_agreement(Side::B);
+        assert_eq!(agreed.remote_rtp, Some("10.0.0.20:15000".parse().unwrap()));
+        talk.user_hangs_up(&mut world);
+        assert_eq!(world.finish_one().codec_b, Some("PCMA"));
+    }
+}
+
+/// Another fork answers: what the first one changed is not its business.
+#[test]
+fn an_update_of_the_fork_that_loses() {
+    let mut world = World::new();
+    let (invite, mut first) = calling(&mut world);
+    early(&mut world, &first);
+    world.send(PBX, &first.request("UPDATE").with_sdp(moved().text()));
+    world.expect(PBX, "200 UPDATE");
+    let winner = Callee::fork(first.invite.clone(), "pbx-2");
+    world.send(PBX, &winner.answer());
+    let talk = confirm(&mut world, invite, winner);
+    let agreed = world.plane.last_agreement(Side::B);
+    assert_eq!(agreed.remote_rtp, Some("10.0.0.20:14000".parse().unwrap()));
+    talk.user_hangs_up(&mut world);
+    assert_eq!(world.finish_one().codec_b, Some("PCMU"));
+}
+
+/// What cannot be agreed to is refused, and the first answer holds.
+#[test]
+fn an_update_that_does_not_fit() {
+    let mut world = World::new();
+    let (invite, mut callee) = calling(&mut world);
+    early(&mut world, &callee);
+    let strange = PbxSdp {
+        codec: (9, "G722/8000"),
+        ..moved()
+    };
+    world.send(PBX, &callee.request("UPDATE").with_sdp(strange.text()));
+    world.expect(PBX, "488 UPDATE");
     world.send(PBX, &callee.answer());
     let talk = confirm(&mut world, invite, callee);
     talk.user_hangs_up(&mut world);
-    world.finish_one();
+    assert_eq!(world.finish_one().codec_b, Some("PCMU"));
 }

@@ -188,3 +188,76 @@ fn we_refresh_what_was_agreed() {
     talk.user_hangs_up(&mut world);
     world.finish_one();
 }
+
+/// The profile's least interval is ours inside the call too (RFC 4028 §9).
+#[test]
+fn the_pbx_wants_to_refresh_too_often() {
+    let mut world = World::with(|config| {
+        let pbx = config.profiles.get_mut("pbx").unwrap();
+        pbx.sip.session_timer = Some(SessionTimerHabit {
+            ask: false,
+            expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(300),
+        });
+    });
+    let mut talk = super::talking(&mut world);
+    for (method, interval, status) in [
+        ("UPDATE", "120", "422"),
+        ("INVITE", "299", "422"),
+        ("UPDATE", "300", "200"),
+    ] {
+        let request = talk
+            .callee
+            .request(method)
+            .with("Supported", "timer")
+            .with("Session-Expires", interval);
+        world.send(PBX, &request);
+        let answer = world.expect(PBX, status);
+        match status {
+            "422" => assert_eq!(answer.header("Min-SE"), "300"),
+            _ => assert_eq!(answer.header("Session-Expires"), "300;refresher=uac"),
+        }
+        if method == "INVITE" {
+            let ack = talk.callee.ack(&request).set("Via", request.header("Via"));
+            world.send(PBX, &ack);
+        }
+    }
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
+
+/// And before the call, toward a caller whose profile has timers. Toward WhatsApp, which has none, whatever it asks is let
+/// pass.
+#[test]
+fn a_caller_asks_for_too_little() {
+    for (timers, status) in [(true, "422"), (false, "180")] {
+        let mut world = World::with(|config| {
+            let meta = config.profiles.get_mut("meta").unwrap();
+            meta.sip.frozen = !timers;
+            meta.sip.session_timer = Some(SessionTimerHabit {
+                ask: false,
+                expires: Duration::from_secs(1800),
+                min_se: Duration::from_secs(300),
+            });
+        });
+        let invite = crate::scene::whatsapp::invite()
+            .with("Supported", "timer")
+            .with("Session-Expires", "120");
+        world.send(WHATSAPP, &invite);
+        if timers {
+            let refusal = world.expect(WHATSAPP, status);
+            assert_eq!(refusal.header("Min-SE"), "300");
+            let ack = crate::scene::whatsapp::ack_rejection(&invite, &refusal);
+            world.send(WHATSAPP, &ack);
+            assert!(world.finish().is_empty());
+        } else {
+            let callee = Callee::new(world.expect(PBX, "INVITE"));
+            world.send(PBX, &callee.ringing());
+            world.expect(WHATSAPP, status);
+            world.send(PBX, &callee.answer());
+            let talk = confirm(&mut world, invite, callee);
+            talk.user_hangs_up(&mut world);
+            world.finish_one();
+        }
+    }
+}
