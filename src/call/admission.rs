@@ -62,9 +62,58 @@ impl Admission {
         match config.listeners.get(&source.listener) {
             Some(listener) => match listener.faces {
                 Faces::WhatsApp => self.judge_user(now, config, source, invite),
-                Faces::Pbx => judge_pbx(config, source),
+                Faces::Pbx => self.judge_pbx(now, config, source, invite),
             },
             None => refused(403, "unknown listener"),
+        }
+    }
+
+    /// Judges any other request outside a dialog, but OPTIONS, which everyone may ask. The answer, if it is to be refused.
+    pub fn judge_other(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        request: &Request,
+    ) -> Option<Reply> {
+        let peer = peer_of(config, source.remote.ip())?;
+        match self.authenticate_peer(now, config, source, &peer, request)? {
+            Verdict::LetIn { .. } => None,
+            Verdict::Challenged { reply } | Verdict::Refused { reply, .. } => Some(reply),
+        }
+    }
+
+    /// Business-initiated calls are not carried yet; a stranger, or a peer without its credentials, is not told even that.
+    fn judge_pbx(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        invite: &Request,
+    ) -> Verdict {
+        let Some(peer) = peer_of(config, source.remote.ip()) else {
+            return refused(403, "source address is no peer's");
+        };
+        self.authenticate_peer(now, config, source, &peer, invite)
+            .unwrap_or_else(|| refused(501, "calls from a PBX are not carried"))
+    }
+
+    /// `None` when its credentials are right, or none are asked for.
+    fn authenticate_peer(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        source: Source,
+        peer: &PeerId,
+        request: &Request,
+    ) -> Option<Verdict> {
+        let (trunk, peer) = peer.find(config)?;
+        let profile = config.profiles.get(&trunk.profile)?;
+        let proof = self.challenger.prove_peer(now, &profile.sip, peer, request);
+        match proof {
+            Proof::Given => None,
+            Proof::Wanted(reply) => Some(self.challenge(now, config, source, reply)),
+            Proof::Denied => Some(refused(403, "wrong credentials")),
         }
     }
 
@@ -124,19 +173,11 @@ impl Admission {
         if self.rate.take(now, source.remote.ip(), limit) {
             return Verdict::Challenged { reply };
         }
-        let why = "too many INVITEs without credentials";
+        let why = "too many requests without credentials";
         Verdict::Refused {
             reply: unavailable(why),
             why,
         }
-    }
-}
-
-/// Business-initiated calls are not carried yet; a stranger is not told even that.
-fn judge_pbx(config: &Config, source: Source) -> Verdict {
-    match peer_of(config, source.remote.ip()) {
-        Some(_) => refused(501, "calls from a PBX are not carried"),
-        None => refused(403, "source address is no peer's"),
     }
 }
 

@@ -1,11 +1,13 @@
-//! Proof of who sent an INVITE: our challenge, the check of its answer, and when patience ends.
+//! Proof of who sent a request: our challenge, the check of its answer, and when patience ends.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::config::{Challenge, Config, DigestAlgorithm, DigestUsername, Number, SipHabits};
+use crate::config::{
+    Challenge, Config, DigestAlgorithm, DigestUsername, Number, SipHabits, TrunkPeer,
+};
 use crate::entropy::Entropy;
 use crate::sip::digest::{Algorithm, Credentials, Gate, Guard, GuardConfig, Username, Verdict};
 use crate::sip::endpoint::Reply;
@@ -69,16 +71,58 @@ impl Challenger {
             Challenge::Unauthorized => Gate::UserAgent,
             Challenge::ProxyAuthentication => Gate::Proxy,
         };
-        let guard = self.guard(now, gate, algorithm(habits.challenge_algorithm));
         let (credentials, username) = expected(habits.digest_username, number);
-        match guard.check(now, invite, &credentials, username) {
+        let algorithm = algorithm(habits.challenge_algorithm);
+        self.check(now, (gate, algorithm), invite, &credentials, username)
+    }
+
+    /// Whether a request proves that a PBX sent it whose credentials are configured; others need not prove anything. How it
+    /// is asked is up to its profile; 401 when that asks nobody.
+    pub fn prove_peer(
+        &mut self,
+        now: Instant,
+        habits: &SipHabits,
+        peer: &TrunkPeer,
+        request: &Request,
+    ) -> Proof {
+        let Some(expected) = &peer.authenticate else {
+            return Proof::Given;
+        };
+        let gate = match habits.challenge {
+            Challenge::No | Challenge::Unauthorized => Gate::UserAgent,
+            Challenge::ProxyAuthentication => Gate::Proxy,
+        };
+        let credentials = Credentials {
+            username: expected.username.clone(),
+            password: expected.password.clone(),
+        };
+        let algorithm = algorithm(habits.challenge_algorithm);
+        self.check(
+            now,
+            (gate, algorithm),
+            request,
+            &credentials,
+            Username::Exact,
+        )
+    }
+
+    fn check(
+        &mut self,
+        now: Instant,
+        (gate, algorithm): (Gate, Algorithm),
+        request: &Request,
+        credentials: &Credentials,
+        username: Username,
+    ) -> Proof {
+        let guard = self.guard(now, gate, algorithm);
+        match guard.check(now, request, credentials, username) {
             Verdict::Proven => Proof::Given,
             Verdict::Unproven => Proof::Wanted(asking(guard, now, false)),
             Verdict::Stale => Proof::Wanted(asking(guard, now, true)),
             Verdict::Refused(why) => {
                 info!(%why, "wrong credentials");
                 let again = asking(guard, now, false);
-                match self.count_wrong(now, invite) {
+                match self.count_wrong(now, request) {
                     0..=MAX_WRONG => Proof::Wanted(again),
                     _ => Proof::Denied,
                 }
@@ -99,13 +143,13 @@ impl Challenger {
     }
 
     /// How many wrong answers this attempt has had.
-    fn count_wrong(&mut self, now: Instant, invite: &Request) -> u32 {
+    fn count_wrong(&mut self, now: Instant, request: &Request) -> u32 {
         self.wrong
             .retain(|_, wrong| now.saturating_duration_since(wrong.since) < ATTEMPT_LIFETIME);
         if self.wrong.len() >= MAX_ATTEMPTS {
             self.wrong.pop_first();
         }
-        let call_id = invite.headers.call_id().unwrap_or_default().to_owned();
+        let call_id = request.headers.call_id().unwrap_or_default().to_owned();
         let wrong = self.wrong.entry(call_id).or_insert(Wrong {
             answers: 0,
             since: now,

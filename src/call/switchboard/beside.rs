@@ -9,14 +9,20 @@ use crate::call::probing;
 use crate::call::registration::Due;
 use crate::call::switchboard::{Purpose, Switchboard};
 use crate::sip::endpoint::{PendingId, Reply, RequestId};
+use crate::sip::flow::Source;
 use crate::sip::message::{Method, Request};
 use crate::sip::uri::Uri;
 
 impl Switchboard {
-    pub(super) fn requested(&mut self, now: Moment, pending: PendingId, request: &Request) {
+    pub(super) fn requested(
+        &mut self,
+        now: Moment,
+        pending: PendingId,
+        source: Source,
+        request: &Request,
+    ) {
         let reply = match request.method {
             Method::Options => self.fitness().reply(),
-            Method::Other(_) => Reply::status(501),
             Method::Invite
             | Method::Ack
             | Method::Bye
@@ -29,11 +35,19 @@ impl Switchboard {
             | Method::Notify
             | Method::Subscribe
             | Method::Message
-            | Method::Publish => in_dialog::not_allowed(),
+            | Method::Publish
+            | Method::Other(_) => self.refusal(now, source, request),
         };
         if let Err(error) = self.endpoint.respond(now.instant, pending, reply) {
             debug!(%error, "request not answered");
         }
+    }
+
+    /// None of these is served; a peer that has credentials of ours shows them before it is told so.
+    fn refusal(&mut self, now: Moment, source: Source, request: &Request) -> Reply {
+        self.admission
+            .judge_other(now.instant, &self.config, source, request)
+            .unwrap_or_else(in_dialog::not_allowed)
     }
 
     pub(super) fn probe(&mut self, now: Moment) {

@@ -22,8 +22,10 @@ impl Switchboard {
                     request,
                 } => self.invited(now, invite, source, request),
                 Event::Requested {
-                    pending, request, ..
-                } => self.requested(now, pending, &request),
+                    pending,
+                    source,
+                    request,
+                } => self.requested(now, pending, source, &request),
                 Event::Completed { request, outcome } => self.completed(now, request, outcome),
                 Event::RefreshDue { invite } => self.refresh(now, invite),
                 Event::Cancelled { invite, .. }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use wabridge::config::{Challenge, Config};
+use wabridge::config::{Challenge, Config, PeerCredentials};
 
 use super::{Talk, confirm};
 use crate::scene::config::{PASSWORD, prefix};
@@ -25,6 +25,17 @@ fn demand(config: &mut Config, challenge: Challenge) {
 
 /// As WhatsApp answers (dossier 2.6): same Call-ID and From tag, CSeq + 1, a digest URI without the transport parameter.
 fn answer(invite: &Sip, challenge: &Sip, password: &str, round: u32) -> Sip {
+    answer_as(USERNAME, DIGEST_URI, invite, challenge, password, round)
+}
+
+fn answer_as(
+    username: &str,
+    uri: &str,
+    invite: &Sip,
+    challenge: &Sip,
+    password: &str,
+    round: u32,
+) -> Sip {
     let (asks, answers) = match challenge.status() {
         Some(401) => ("WWW-Authenticate", "Authorization"),
         _ => ("Proxy-Authenticate", "Proxy-Authorization"),
@@ -32,11 +43,12 @@ fn answer(invite: &Sip, challenge: &Sip, password: &str, round: u32) -> Sip {
     let asked = challenge.header(asks);
     let part = |name| parameter(asked, name).unwrap_or_else(|| panic!("{name} in {asked}"));
     let (realm, nonce) = (part("realm"), part("nonce"));
-    let a1 = md5(&format!("{USERNAME}:{realm}:{password}"));
-    let a2 = md5(&format!("INVITE:{DIGEST_URI}"));
+    let a1 = md5(&format!("{username}:{realm}:{password}"));
+    let method = invite.method().expect("a request");
+    let a2 = md5(&format!("{method}:{uri}"));
     let response = md5(&format!("{a1}:{nonce}:00000001:0a1b2c3d:auth:{a2}"));
     let value = format!(
-        "Digest username=\"{USERNAME}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{DIGEST_URI}\", \
+        "Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
          response=\"{response}\", cnonce=\"0a1b2c3d\", opaque=\"{}\", qop=auth, nc=00000001",
         part("opaque")
     );
@@ -49,7 +61,10 @@ fn again(invite: &Sip, round: u32) -> Sip {
     for (name, value) in &mut again.headers {
         match name.as_str() {
             "Via" => *value = value.replace("z9hG4bK", &format!("z9hG4bK{round}")),
-            "CSeq" => *value = format!("{} INVITE", invite.cseq().0 + round),
+            "CSeq" => {
+                let (number, method) = invite.cseq();
+                *value = format!("{} {method}", number + round);
+            }
             _ => {}
         }
     }
@@ -225,18 +240,62 @@ fn a_flood() {
     assert!(world.finish().is_empty());
 }
 
+const OUTSIDE_URI: &str = "sip:+12195550714@10.0.0.1";
+
+/// A request of the PBX outside any dialog.
+fn from_pbx(method: &str) -> Sip {
+    let branch = format!("z9hG4bKout{method}");
+    Sip::request(method, OUTSIDE_URI)
+        .with(
+            "Via",
+            format!("SIP/2.0/UDP 10.0.0.20:5060;rport;branch={branch}"),
+        )
+        .with("Max-Forwards", "70")
+        .with("From", "<sip:agent@10.0.0.20>;tag=out")
+        .with("To", format!("<{OUTSIDE_URI}>"))
+        .with("Contact", "<sip:agent@10.0.0.20>")
+        .with("Call-ID", format!("outgoing-{method}"))
+        .with("CSeq", format!("1 {method}"))
+}
+
+/// A PBX that has credentials shows them before it is told what we think of its request.
+#[test]
+fn of_a_pbx() {
+    let mut world = World::with(|config| {
+        let peer = &mut config.trunks.get_mut("office").unwrap().peers[0];
+        peer.authenticate = Some(PeerCredentials {
+            username: "office".to_owned(),
+            password: "of the office".into(),
+        });
+    });
+    for (method, served) in [("INVITE", "501"), ("MESSAGE", "405"), ("REGISTER", "405")] {
+        let request = from_pbx(method);
+        let ack = |world: &mut World, request: &Sip, response: &Sip| {
+            if method == "INVITE" {
+                world.send(PBX, &whatsapp::ack_rejection(request, response));
+            }
+        };
+        world.send(PBX, &request);
+        let mut challenge = world.expect(PBX, "401");
+        ack(&mut world, &request, &challenge);
+        for (round, password, status) in [(1, "a guess", "401"), (2, "of the office", served)] {
+            let proven = answer_as("office", OUTSIDE_URI, &request, &challenge, password, round);
+            world.send(PBX, &proven);
+            challenge = world.expect(PBX, status);
+            ack(&mut world, &proven, &challenge);
+        }
+    }
+    let options = from_pbx("OPTIONS");
+    world.send(PBX, &options);
+    world.expect(PBX, "200");
+    assert!(world.finish().is_empty());
+}
+
 /// Business-initiated calls are not carried yet; strangers on the PBX side hear 403.
 #[test]
 fn from_the_pbx_side() {
     let mut world = World::new();
-    let invite = Sip::request("INVITE", "sip:+12195550714@10.0.0.1")
-        .with("Via", "SIP/2.0/UDP 10.0.0.20:5060;rport;branch=z9hG4bKout")
-        .with("Max-Forwards", "70")
-        .with("From", "<sip:agent@10.0.0.20>;tag=out")
-        .with("To", "<sip:+12195550714@10.0.0.1>")
-        .with("Contact", "<sip:agent@10.0.0.20>")
-        .with("Call-ID", "outgoing-1")
-        .with("CSeq", "1 INVITE");
+    let invite = from_pbx("INVITE");
     world.send(PBX, &invite);
     let refusal = world.expect(PBX, "501");
     assert!(refusal.header("Warning").contains("399"));
