@@ -50,15 +50,18 @@ enum Happening {
     Closed,
 }
 
+const STATUSES: [u16; 23] = [
+    100, 180, 181, 183, 199, 200, 200, 200, 202, 302, 401, 404, 408, 480, 481, 486, 487, 488, 491,
+    500, 503, 603, 606,
+];
+const METHODS: [&str; 12] = [
+    "INVITE", "INVITE", "UPDATE", "INFO", "OPTIONS", "REFER", "BYE", "CANCEL", "PRACK", "NOTIFY",
+    "ACK", "FOO",
+];
+
 fn act() -> impl Strategy<Value = Act> {
-    let statuses = prop::sample::select(vec![
-        100u16, 180, 181, 183, 199, 200, 200, 200, 202, 302, 401, 404, 408, 480, 481, 486, 487,
-        488, 491, 500, 503, 603, 606,
-    ]);
-    let methods = prop::sample::select(vec![
-        "INVITE", "INVITE", "UPDATE", "INFO", "OPTIONS", "REFER", "BYE", "CANCEL", "PRACK",
-        "NOTIFY", "ACK", "FOO",
-    ]);
+    let statuses = prop::sample::select(&STATUSES[..]);
+    let methods = prop::sample::select(&METHODS[..]);
     let sides = prop::sample::select(vec![Side::A, Side::B]);
     let happenings = prop_oneof![
         sides.clone().prop_map(Happening::First),
@@ -321,20 +324,79 @@ fn requests(world: &mut World, station: &'static str) -> Vec<Sip> {
         .collect()
 }
 
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    prop::collection::vec(act(), 1..60)
+}
+
+fn holds(acts: Vec<Act>) -> Result<(), TestCaseError> {
+    let mut theatre = Theatre {
+        world: World::new(),
+        invites: Vec::new(),
+        sent: Vec::new(),
+        cseq: 0,
+    };
+    for act in acts {
+        theatre.play(act);
+    }
+    theatre.close()
+}
+
+/// The same for a sequence that a fuzzer chooses: three bytes an act.
+pub fn holds_of_bytes(bytes: &[u8]) {
+    let (acts, _) = bytes.as_chunks();
+    holds(acts.iter().take(80).map(chosen).collect()).expect("what must hold");
+}
+
+fn chosen(&[kind, which, how]: &[u8; 3]) -> Act {
+    let n = usize::from(which % 12);
+    let side = [Side::A, Side::B][usize::from(how % 2)];
+    match kind % 24 {
+        0..3 => Act::Invite(u32::from(which % 4)),
+        3 => Act::Cancel(n),
+        4 | 5 => Act::Ack(n),
+        6 => Act::UserBye(n),
+        7 => Act::UserReinvite(n),
+        8..12 => Act::Reply(
+            n,
+            STATUSES[usize::from(how >> 1) % STATUSES.len()],
+            how % 2 == 0,
+        ),
+        12 | 13 => Act::PbxAsks(
+            n,
+            METHODS[usize::from(how >> 1) % METHODS.len()],
+            how % 2 == 0,
+        ),
+        14 => Act::PbxAck(n),
+        15 => Act::UserReply(n, STATUSES[usize::from(how) % STATUSES.len()]),
+        16 => Act::Media(
+            n,
+            match how % 5 {
+                0 => Happening::First(side),
+                1 => Happening::Starved(side),
+                2 => Happening::Digit(side),
+                3 => Happening::Failed,
+                _ => Happening::Closed,
+            },
+        ),
+        17 | 18 => Act::Wait(u64::from(which) << (how % 9)),
+        19 => Act::Reach([Reach::Up, Reach::Silent, Reach::Refused][usize::from(how % 3)]),
+        20 => Act::Reconnect,
+        21 => Act::Repeat(usize::from(which)),
+        22 => Act::Unfit(how % 2 == 0),
+        _ => [Act::Reload, Act::Drain, Act::EndAll][usize::from(how % 3)],
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn ends_with_one_cdr_each(acts in prop::collection::vec(act(), 1..60)) {
-        let mut theatre = Theatre {
-            world: World::new(),
-            invites: Vec::new(),
-            sent: Vec::new(),
-            cseq: 0,
-        };
-        for act in acts {
-            theatre.play(act);
-        }
-        theatre.close()?;
+    fn ends_with_one_cdr_each(acts in acts()) {
+        holds(acts)?;
     }
+}
+
+#[test]
+fn bytes_are_a_sequence_too() {
+    holds_of_bytes(b"a fuzzer's input");
 }
