@@ -6,7 +6,7 @@
 //! ```text
 //!  floor 3  world     main ─► daemon ─► net · store · sim         tokio, sockets, TLS, files, the clock
 //!                               │
-//!  floor 2  B2BUA             call ─► consent · config            pure
+//!  floor 2  B2BUA             call ─► consent · rates · config    pure
 //!                        ┌──────┴──────┐
 //!  floor 1  engines     sip          media                        pure; they do not know each other
 //!                                      │
@@ -32,6 +32,7 @@ pub mod media;
 #[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod net;
 pub mod party;
+pub mod rates;
 pub mod sdp;
 pub mod side;
 #[allow(clippy::disallowed_methods, reason = "the world")]

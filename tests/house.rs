@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms a room may name. What is not here may not be named: never up, never sideways between engines.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     // Floor 0, values.
     ("sdp", &[]),
     ("party", &[]),
@@ -19,10 +19,11 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &["sip", "media", "sdp", "party", "entropy", "side"],
     ),
     ("consent", &["party"]),
+    ("rates", &["party"]),
     (
         "call",
         &[
-            "consent", "config", "sip", "media", "sdp", "party", "entropy", "side",
+            "consent", "rates", "config", "sip", "media", "sdp", "party", "entropy", "side",
         ],
     ),
     // Floor 3, the world. The simulators are built from other parts than the bridge.
@@ -32,8 +33,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     (
         "daemon",
         &[
-            "net", "store", "sim", "call", "consent", "config", "sip", "media", "sdp", "party",
-            "entropy", "side",
+            "net", "store", "sim", "call", "consent", "rates", "config", "sip", "media", "sdp",
+            "party", "entropy", "side",
         ],
     ),
 ];
