@@ -12,7 +12,7 @@ use crate::media::rtcp::{Arrival, Reception, Totals};
 use crate::media::rtp::{self, Header};
 use crate::media::source::{Evidence, Source};
 use crate::media::srtp;
-use crate::sdp::{Agreement, Codec, CryptoPair, Direction, PayloadType, Ssrc};
+use crate::sdp::{Agreement, Codec, CryptoPair, PayloadType, Ssrc};
 use crate::side::Side;
 
 /// A packet of the SSRC before the present one, so soon after the change, is a straggler.
@@ -113,14 +113,13 @@ impl Ingress {
             event: agreement
                 .telephone_event
                 .map(|event| (event.receive_pt, event.clock)),
-            allowed: match agreement.direction {
-                Direction::SendRecv | Direction::RecvOnly => true,
-                Direction::SendOnly | Direction::Inactive => false,
-            },
+            allowed: agreement.direction.receives(),
             remote_rtcp: agreement.remote_rtcp,
             rtcp_mux: agreement.rtcp_mux,
             crypto: agreement.crypto.clone(),
         });
+        self.reception
+            .handle_agreement(agreement.direction.receives());
         if started {
             self.expect(now);
         }

@@ -9,6 +9,8 @@ pub(super) struct Losses {
     highest: u64,
     /// Bit 0 is the highest.
     seen: u128,
+    /// Never sent, as far as is known: neither expected nor lost.
+    skipped: u64,
     runs: Runs,
 }
 
@@ -26,6 +28,7 @@ impl Losses {
             first: index,
             highest: index,
             seen: 1,
+            skipped: 0,
             runs: Runs::default(),
         }
     }
@@ -36,7 +39,15 @@ impl Losses {
 
     /// From the first to the highest.
     pub(super) fn expected(&self) -> u64 {
-        self.highest - self.first + 1
+        self.highest - self.first + 1 - self.skipped
+    }
+
+    /// Nothing before this index is missing.
+    pub(super) fn skip_to(&mut self, index: u64) {
+        for skipped in self.highest + 1..index {
+            self.handle_index(skipped);
+            self.skipped += 1;
+        }
     }
 
     /// Whether a packet came before. One too old for the window did not, as far as is known.
@@ -131,6 +142,17 @@ mod tests {
         assert_eq!((runs.lost, runs.runs), (1, 1));
         assert_eq!(losses.expected(), 5);
         assert!(losses.has_seen(8) && !losses.has_seen(9));
+    }
+
+    #[test]
+    fn what_was_skipped_is_not_lost() {
+        let mut losses = after([10, 12]);
+        losses.skip_to(500);
+        losses.handle_index(500);
+        losses.handle_index(502);
+        let runs = losses.runs();
+        assert_eq!((runs.lost, runs.runs), (2, 2));
+        assert_eq!(losses.expected(), 6);
     }
 
     #[test]

@@ -22,6 +22,20 @@ pub struct Reception {
     jitter: Jitter,
     /// Of the sources before the present one.
     past: Counts,
+    gaps: Gaps,
+}
+
+/// What a gap in the sequence numbers means. RFC 3550 A.1 and the metrics of RFC 3611 §4.7 take each for loss, however long
+/// nothing came: silence and an outage look the same on the wire, and an outage is the worst loss there is. Only the
+/// offer/answer exchange tells them apart. Senders that were told to be silent (hold) stop, but some count on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Gaps {
+    #[default]
+    Lost,
+    /// The sender is to be silent.
+    Silence,
+    /// It may speak again; the gap before its first packet is what it kept to itself.
+    LastSilence,
 }
 
 /// What a packet's sequence number says.
@@ -100,7 +114,9 @@ impl Reception {
     /// timestamp).
     pub fn handle_packet(&mut self, now: Instant, header: &Header, clock: Option<u32>) -> Arrival {
         let arrival = match &mut self.source {
-            Some(source) if source.ssrc == header.ssrc => source.handle_sequence(header.sequence),
+            Some(source) if source.ssrc == header.ssrc => {
+                source.handle_sequence(header.sequence, &mut self.gaps)
+            }
             Some(_) | None => Arrival::FirstOfSource,
         };
         match arrival {
@@ -112,6 +128,15 @@ impl Reception {
             self.jitter.handle_packet(now, header.timestamp, clock);
         }
         arrival
+    }
+
+    /// The sender was told to be silent, or that it may speak.
+    pub fn handle_agreement(&mut self, may_send: bool) {
+        self.gaps = match (self.gaps, may_send) {
+            (_, false) => Gaps::Silence,
+            (Gaps::Silence | Gaps::LastSilence, true) => Gaps::LastSilence,
+            (Gaps::Lost, true) => Gaps::Lost,
+        };
     }
 
     /// An SR of a source that is not heard says nothing.
@@ -178,16 +203,20 @@ impl Source {
     }
 
     /// RFC 3550 A.1, `update_seq`.
-    fn handle_sequence(&mut self, sequence: SequenceNumber) -> Arrival {
+    fn handle_sequence(&mut self, sequence: SequenceNumber, gaps: &mut Gaps) -> Arrival {
         let highest = self.losses.highest();
         let ahead = sequence.ahead_of(SequenceNumber(highest as u16));
         let index = highest.saturating_add_signed(ahead.into());
         match ahead {
             1.. if ahead.unsigned_abs() < MAX_DROPOUT => {
+                let excused = gaps.excuse();
+                if excused {
+                    self.losses.skip_to(index);
+                }
                 self.take(index);
                 match ahead.unsigned_abs() - 1 {
-                    0 => Arrival::InOrder,
-                    missing => Arrival::AfterGap { missing },
+                    missing @ 1.. if !excused => Arrival::AfterGap { missing },
+                    _ => Arrival::InOrder,
                 }
             }
             ..=0 if ahead.unsigned_abs() < MAX_MISORDER => self.take_old(index),
@@ -238,6 +267,20 @@ impl Source {
         match (lost << 8).checked_div(expected) {
             Some(fraction) => u8::try_from(fraction).unwrap_or(u8::MAX),
             None => 0,
+        }
+    }
+}
+
+impl Gaps {
+    /// Whether the gap before a packet that just came was silence.
+    fn excuse(&mut self) -> bool {
+        match self {
+            Self::Lost => false,
+            Self::Silence => true,
+            Self::LastSilence => {
+                *self = Self::Lost;
+                true
+            }
         }
     }
 }
@@ -297,6 +340,29 @@ mod tests {
         let totals = reception.totals();
         assert_eq!((totals.expected, totals.received, totals.lost), (6, 5, 1));
         assert_eq!((totals.duplicate, totals.reordered), (2, 2));
+    }
+
+    /// Packets under way when the sender was told to be silent, then those after it may speak again.
+    #[test]
+    fn silence_that_was_agreed_on_is_no_loss() {
+        let mut reception = Reception::new();
+        reception.handle_agreement(true);
+        feed(&mut reception, [1, 2, 4]);
+        reception.handle_agreement(false);
+        feed(&mut reception, [5, 50]);
+        reception.handle_agreement(true);
+        reception.handle_agreement(true);
+        let arrivals = feed(&mut reception, [150, 151, 153]);
+        let expected = [
+            Arrival::InOrder,
+            Arrival::InOrder,
+            Arrival::AfterGap { missing: 1 },
+        ];
+        assert_eq!(arrivals, expected);
+        let totals = reception.totals();
+        assert_eq!((totals.expected, totals.received, totals.lost), (10, 8, 2));
+        let block = reception.report(Instant::now()).unwrap();
+        assert_eq!((block.highest_sequence, block.cumulative_lost), (153, 2));
     }
 
     #[test]
@@ -402,6 +468,7 @@ mod tests {
             let now = Instant::now();
             let mut reception = Reception::new();
             for (ssrc, sequence) in packets {
+                reception.handle_agreement(sequence % 5 > 1);
                 reception.handle_packet(now, &header(ssrc, sequence % 700), Some(8000));
                 reception.report(now);
             }
