@@ -26,7 +26,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// Each command, and where it is run by a test.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 16] = [
     (
         "make demo",
         "tests/demo.rs places its calls; .ci/run builds the rest",
@@ -39,7 +39,15 @@ const COMMANDS: [(&str, &str); 14] = [
         "wabridge check ",
         "the_check_command_accepts_the_configuration",
     ),
-    ("wabridge run ", "tests/asterisk, tests/daemon.rs"),
+    (
+        "sudo -u wabridge wabridge run ",
+        "the_certificate_check_passes, tests/asterisk, tests/daemon",
+    ),
+    ("sudo useradd ", "the system's"),
+    (
+        "sudo certbot ",
+        "certbot's; a_renewed_certificate_is_handed_over",
+    ),
     (
         "sudo cp asterisk-config/*.conf ",
         "tests/lab/asterisk.sh copies the same files",
@@ -137,10 +145,8 @@ impl Setup {
         std::fs::write(setup.file("17015550100.password"), "secret\n").expect("a password");
         let folder = setup.folder.path().display().to_string();
         let mut text = blocks("toml").concat();
-        for path in ["/etc/letsencrypt/live/sip.example.com", "/etc/wabridge"] {
-            assert!(text.contains(path));
-            text = text.replace(path, &folder);
-        }
+        assert!(text.contains("/etc/wabridge"));
+        text = text.replace("/etc/wabridge", &folder);
         for (from, to) in changes {
             assert!(text.contains(from), "{from}");
             text = text.replace(from, to);
@@ -213,6 +219,42 @@ fn the_certificate_check_passes() {
         "{}",
         told(&output)
     );
+}
+
+#[test]
+fn a_renewed_certificate_is_handed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (from, to) = (folder.path().join("live"), folder.path().join("etc"));
+    for directory in [&from, &to] {
+        std::fs::create_dir(directory).expect("a directory");
+    }
+    for name in ["privkey.pem", "fullchain.pem"] {
+        std::fs::write(from.join(name), name).expect("a file");
+    }
+    let hook = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/certbot-deploy-hook");
+    let group = Command::new("id").arg("-gn").output().expect("a group");
+    let output = Command::new(hook)
+        .env("RENEWED_LINEAGE", &from)
+        .env("WABRIDGE_CERTIFICATES", &to)
+        .env(
+            "WABRIDGE_GROUP",
+            String::from_utf8_lossy(&group.stdout).trim(),
+        )
+        .output()
+        .expect("the hook");
+    assert!(output.status.success(), "{}", told(&output));
+    for name in ["privkey.pem", "fullchain.pem"] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(to.join(name))
+                .expect("the copy")
+                .permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o640);
+        assert_eq!(
+            std::fs::read_to_string(to.join(name)).expect("the copy"),
+            name
+        );
+    }
 }
 
 fn wait_for(listener: SocketAddr) {
