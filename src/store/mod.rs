@@ -1,13 +1,18 @@
-//! CDRs on disk: JSON lines for people and log shippers, an embedded database for questions.
+//! What must outlive this process: CDRs, and the consent ledger ([`Ledger`]).
 //!
-//! One OS thread writes both; calls never wait for a disk. Each line is one `write` to a file opened for appending, so
-//! it survives the death of this process from then on, and is synced with its batch (what waited together), so a power
-//! failure costs at most what was on its way. A full disk or a locked database is counted, logged once, and tried again
+//! CDRs are JSON lines for people and log shippers, and an embedded database for questions. One OS thread writes both;
+//! calls never wait for a disk. Each line is one `write` to a file opened for appending, so it survives the death of this
+//! process from then on, and is synced with its batch (what waited together), so a power failure costs at most what was
+//! on its way. A full disk or a locked database is counted, logged once, and tried again
 //! while the lines wait in memory; each of the two files goes on without the other.
 
 mod database;
+mod ledger;
 mod lines;
+mod sqlite;
 mod writer;
+
+pub use ledger::{Ledger, LedgerError, News};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,12 +62,12 @@ pub enum StoreError {
         file: PathBuf,
         error: std::io::Error,
     },
-    #[error("cannot open the CDR database {file}: {error}")]
+    #[error("cannot open the database {file}: {error}")]
     Database {
         file: PathBuf,
         error: rusqlite::Error,
     },
-    #[error("the CDR database {file} has schema {found}, this program knows {known} and older")]
+    #[error("the database {file} has schema {found}, this program knows {known} and older")]
     Newer {
         file: PathBuf,
         found: u32,
