@@ -1,114 +1,23 @@
 //! Our INVITE (RFC 3261 §13.2): placed, rung at one or more forks, answered, refused or cancelled (§9.1).
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::sip::compose::cseq_value;
 use crate::sip::core::{ALLOW, Core, Draft, put_body};
-use crate::sip::dialog::{Dialog, with_tag};
+use crate::sip::dialog::with_tag;
 use crate::sip::digest::Responder;
 use crate::sip::endpoint::{Event, Failure, InviteId, OutgoingInvite, SessionTimer};
 use crate::sip::flow::{Source, Target};
-use crate::sip::invite::{Established, LONGEST_RING, Phase, Session, State, Usage};
-use crate::sip::message::{Headers, Method, Name, NameAddr, RAck, Request, Response};
-use crate::sip::reliable::Receiver;
+use crate::sip::invite::inviting::{Inviting, Stage};
+use crate::sip::invite::{State, Usage};
+use crate::sip::message::{Headers, Method, Name, NameAddr, Request, Response};
 use crate::sip::session_timer;
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::{Owner, Path};
-use crate::sip::uri::Uri;
-
-/// Early dialogs of one INVITE; responses of more forks are reported, but nothing is kept of them.
-const MAX_FORKS: usize = 16;
 
 /// Challenges and 422s that one INVITE is sent anew for.
 pub const MAX_ROUNDS: u8 = 5;
-
-pub struct Inviting {
-    pub transaction: TransactionId,
-    call_id: String,
-    local_tag: String,
-    pub contact: Uri,
-    login: Option<Responder>,
-    setting: SessionTimer,
-    answer_within: Option<Duration>,
-    stage: Stage,
-    forks: BTreeMap<String, Fork>,
-}
-
-enum Stage {
-    /// No response yet; the transaction has the timer.
-    Calling,
-    Ringing {
-        gives_up: Instant,
-    },
-    /// CANCEL may go out only after a provisional response (RFC 3261 §9.1).
-    CancelWhenHeard(Headers),
-    /// Without a final response to the CANCEL within 64*T1 the INVITE counts as cancelled.
-    Cancelled {
-        gives_up: Instant,
-        why: Failure,
-    },
-}
-
-/// An early dialog.
-struct Fork {
-    dialog: Dialog,
-    receiver: Receiver,
-    exchange: Exchange,
-}
-
-/// Whether the callee may make an offer of its own before its final response.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Exchange {
-    /// Our offer is unanswered, or answered without certainty.
-    Open,
-    /// A reliable response answered our offer, and we acknowledged it (RFC 3262 §5, RFC 3311 §5.1).
-    Settled,
-}
-
-impl Inviting {
-    pub fn dialog_key(&self) -> (&str, &str) {
-        (&self.call_id, &self.local_tag)
-    }
-
-    pub fn deadline(&self) -> Option<Instant> {
-        match &self.stage {
-            Stage::Ringing { gives_up } | Stage::Cancelled { gives_up, .. } => Some(*gives_up),
-            Stage::Calling | Stage::CancelWhenHeard(_) => None,
-        }
-    }
-
-    /// The early dialog that a request of the callee is in.
-    pub fn early_dialog(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
-        self.forks.get_mut(remote_tag).map(|fork| &mut fork.dialog)
-    }
-
-    /// The early dialog in which the callee may make an offer.
-    pub fn settled_dialog(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
-        if self.is_cancelling() {
-            return None;
-        }
-        let fork = self.forks.get_mut(remote_tag)?;
-        (fork.exchange == Exchange::Settled).then_some(&mut fork.dialog)
-    }
-
-    fn is_cancelling(&self) -> bool {
-        match &self.stage {
-            Stage::Calling | Stage::Ringing { .. } => false,
-            Stage::CancelWhenHeard(_) | Stage::Cancelled { .. } => true,
-        }
-    }
-
-    /// Why the INVITE came to nothing, once it was cancelled.
-    fn why(&self) -> Failure {
-        match &self.stage {
-            Stage::Cancelled { why, .. } => why.clone(),
-            Stage::Calling | Stage::Ringing { .. } | Stage::CancelWhenHeard(_) => {
-                Failure::Cancelled
-            }
-        }
-    }
-}
 
 impl Usage {
     /// Places a call.
@@ -335,129 +244,6 @@ impl Usage {
             }
             Stage::CancelWhenHeard(_) | Stage::Cancelled { .. } => false,
         }
-    }
-}
-
-impl Inviting {
-    fn heard(&mut self, core: &mut Core, now: Instant) {
-        match std::mem::replace(&mut self.stage, Stage::Calling) {
-            Stage::Calling => {
-                self.stage = Stage::Ringing {
-                    gives_up: now + LONGEST_RING,
-                };
-            }
-            Stage::CancelWhenHeard(headers) => {
-                self.cancel(core, now, headers, Failure::Cancelled);
-            }
-            stage @ (Stage::Ringing { .. } | Stage::Cancelled { .. }) => self.stage = stage,
-        }
-    }
-
-    fn cancel(&mut self, core: &mut Core, now: Instant, headers: Headers, why: Failure) {
-        core.send_cancel(now, self.transaction, headers);
-        self.stage = Stage::Cancelled {
-            gives_up: now + core.config.timers.whole(),
-            why,
-        };
-    }
-
-    /// 101-199 of one fork. False when it is a reliable one out of its order, to be seen as if it had not come.
-    fn ring(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        tag: &str,
-        source: Source,
-        response: &Response,
-    ) -> bool {
-        if !self.forks.contains_key(tag) && self.forks.len() < MAX_FORKS {
-            let invite = core
-                .clients
-                .get(self.transaction)
-                .map(|client| &client.request);
-            let dialog = invite.and_then(|invite| Dialog::as_uac(invite, response, source).ok());
-            if let Some(dialog) = dialog {
-                let fork = Fork {
-                    dialog,
-                    receiver: Receiver::default(),
-                    exchange: Exchange::Open,
-                };
-                self.forks.insert(tag.to_owned(), fork);
-            }
-        }
-        let Some(fork) = self.forks.get_mut(tag) else {
-            return true;
-        };
-        fork.dialog.refresh_target(&response.headers);
-        match response.headers.rseq() {
-            Ok(Some(rseq)) if response.headers.has_tag(&Name::Require, "100rel") => {
-                let in_order = fork.receiver.accept(rseq);
-                if in_order {
-                    fork.acknowledge(core, now, self.login.as_mut(), response, rseq);
-                    if !response.body.is_empty() {
-                        fork.exchange = Exchange::Settled;
-                    }
-                }
-                in_order
-            }
-            Ok(_) | Err(_) => true,
-        }
-    }
-
-    /// The dialog of the first 2xx, with the ACK still owed. `None` when the 2xx makes no dialog.
-    fn establish(
-        self,
-        core: &Core,
-        now: Instant,
-        source: Source,
-        response: &Response,
-    ) -> Option<Established> {
-        let invite = &core.clients.get(self.transaction)?.request;
-        let mut dialog = Dialog::as_uac(invite, response, source).ok()?;
-        let cseq = dialog.local_seq();
-        if let Some(fork) = self.forks.get(&dialog.remote_tag) {
-            dialog.continue_from(&fork.dialog);
-        }
-        Some(Established {
-            session: Session {
-                dialog,
-                contact: self.contact,
-                login: self.login,
-                setting: self.setting,
-                running: session_timer::agreed_by_peer(now, self.setting, &response.headers),
-                invited_by_us: true,
-            },
-            phase: Phase::OwingAck {
-                transaction: self.transaction,
-                cseq,
-                gives_up: now + core.config.timers.whole(),
-            },
-        })
-    }
-}
-
-impl Fork {
-    /// PRACK (RFC 3262 §4).
-    fn acknowledge(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        login: Option<&mut Responder>,
-        response: &Response,
-        rseq: u32,
-    ) {
-        let Ok(cseq) = response.headers.cseq() else {
-            return;
-        };
-        let number = self.dialog.next_cseq();
-        let mut request = self.dialog.request(Method::Prack, number);
-        request
-            .headers
-            .push(Name::RAck, RAck { rseq, cseq }.to_string());
-        if let Some(login) = login {
-            login.authorize(&mut request);
-        }
-        core.send_in_dialog(now, Owner::Nobody, request, self.dialog.path());
     }
 }
 

@@ -7,7 +7,7 @@ use crate::sip::dialog::{Dialog, OutOfOrder};
 use crate::sip::endpoint::{Body, CommandError, Event, Failure, PendingId, Reply, RequestId};
 use crate::sip::flow::Source;
 use crate::sip::invite::connect::MAX_ROUNDS;
-use crate::sip::invite::{State, Usage};
+use crate::sip::invite::{MAX_PENDING, State, Usage};
 use crate::sip::message::{Headers, Method, Name, NameAddr, Request, Response};
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::Owner;
@@ -161,6 +161,13 @@ impl Usage {
             pending: PendingId(transaction.0),
             request: Box::new(request.clone()),
         });
+    }
+
+    /// Whether the peer may open one more request inside the dialog.
+    fn has_room(&mut self, core: &Core) -> bool {
+        self.pending
+            .retain(|transaction| core.servers.get(*transaction).is_some());
+        self.pending.len() < MAX_PENDING
     }
 
     /// The dialog of this usage that the request is in, early ones included.

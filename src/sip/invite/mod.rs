@@ -1,14 +1,17 @@
 //! The INVITE usage of a dialog (RFC 3261 §13-§15), from its first INVITE to its end, in both roles. One file an act:
-//! `connect` (our INVITE), `accept` (theirs), `modify` (re-INVITE and UPDATE), `inside` (other requests), `close` (how it
-//! ends), `refresh` (session timer). What the bodies say is not known here.
+//! `connect` (our INVITE, which is `inviting` while it is unanswered), `accept` (theirs), `ack`, `modify` (our re-INVITE),
+//! `reoffer` (their re-INVITE and UPDATE), `inside` (other requests), `refresh` (session timer), `close` (how it ends).
+//! What the bodies say is not known here.
 
 pub mod accept;
 pub mod ack;
 pub mod close;
 pub mod connect;
 pub mod inside;
+pub mod inviting;
 pub mod modify;
 pub mod refresh;
+pub mod reoffer;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -27,7 +30,7 @@ use crate::sip::uri::Uri;
 
 use self::accept::Invited;
 use self::ack::AwaitingAck;
-use self::connect::Inviting;
+use self::inviting::Inviting;
 
 /// An INVITE that nobody answers for so long is over, whoever forgot it.
 const LONGEST_RING: Duration = Duration::from_secs(600);
