@@ -1,34 +1,83 @@
-//! A datagram on a media socket: told apart, read as RTP and RTCP, opened as SRTP and SRTCP of every suite.
+//! A datagram on a media socket: told apart, read as RTP and RTCP, opened as SRTP and SRTCP of every suite; and, where
+//! it could be one of ours, protected and opened again.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use wabridge::media::rtcp::Packets;
-use wabridge::media::rtp::{Kind, Packet};
-use wabridge::media::srtp::Inbound;
-use wabridge::sdp::{MasterKey, Suite};
+use std::time::{Duration, Instant};
 
-const SUITES: [Suite; 6] = [
-    Suite::AesCm128HmacSha1_80,
-    Suite::AesCm128HmacSha1_32,
-    Suite::AesCm256HmacSha1_80,
-    Suite::AesCm256HmacSha1_32,
-    Suite::AeadAes128Gcm,
-    Suite::AeadAes256Gcm,
-];
+use libfuzzer_sys::fuzz_target;
+use wabridge::media::rtcp::{Blocks, NtpTime, Packet as Report, Packets, Reception};
+use wabridge::media::rtp::{Header, Kind, Packet};
+use wabridge::media::srtp::{Inbound, MAX_OVERHEAD, Outbound};
+use wabridge::sdp::{MasterKey, Suite};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Kind::of(bytes);
-    if let Ok(packet) = Packet::parse(bytes) {
-        assert!(packet.payload.len() + 12 <= bytes.len());
-    }
-    assert!(Packets::of(bytes).count() <= bytes.len() / 4 + 1);
-    for suite in SUITES {
-        let mut inbound = Inbound::new(suite, &MasterKey(vec![7; 46])).expect("a key that is long enough");
-        let opened = inbound.unprotect_rtp(&mut bytes.to_vec());
-        assert!(opened.is_err(), "a forged packet was believed");
-        let opened = inbound.unprotect_rtcp(&mut bytes.to_vec());
-        assert!(opened.is_err(), "a forged packet was believed");
-        assert!(inbound.streams().is_empty(), "a forged packet left a trace");
+    read(bytes);
+    for suite in Suite::ALL {
+        open(suite, bytes);
+        protect_and_open(suite, bytes);
     }
 });
+
+fn read(bytes: &[u8]) {
+    let now = Instant::now();
+    let mut reception = Reception::new();
+    for datagram in bytes.chunks(Header::LEN).chain([bytes]) {
+        if let Ok(packet) = Packet::parse(datagram) {
+            assert!(packet.payload.len() + Header::LEN <= datagram.len());
+            reception.handle_packet(now, &packet.header, Some(8_000));
+        }
+    }
+    assert!(Packets::of(bytes).count() <= bytes.len() / 4 + 1);
+    for packet in Packets::of(bytes).flatten() {
+        match packet {
+            Report::SenderReport { ssrc, info, blocks } => {
+                reception.handle_sender_report(now, ssrc, &info);
+                round_trips(blocks);
+            }
+            Report::ReceiverReport { blocks, .. } => round_trips(blocks),
+            Report::Description { .. } | Report::Goodbye { .. } | Report::Other { .. } => {}
+        }
+    }
+    reception.report(now);
+    let totals = reception.totals();
+    assert_eq!(totals.expected, totals.received + totals.lost);
+}
+
+fn round_trips(blocks: Blocks<'_>) {
+    for block in blocks {
+        let round_trip = block.round_trip(NtpTime(1 << 60));
+        assert!(round_trip.is_none_or(|it| it <= Duration::from_secs(30)));
+    }
+}
+
+fn key() -> MasterKey {
+    MasterKey(vec![7; 46])
+}
+
+fn open(suite: Suite, datagram: &[u8]) {
+    let mut inbound = Inbound::new(suite, &key()).expect("a key that is long enough");
+    let opened = inbound.unprotect_rtp(&mut datagram.to_vec());
+    assert!(opened.is_err(), "a forged packet was believed");
+    let opened = inbound.unprotect_rtcp(&mut datagram.to_vec());
+    assert!(opened.is_err(), "a forged packet was believed");
+    assert!(inbound.streams().is_empty(), "a forged packet left a trace");
+}
+
+fn protect_and_open(suite: Suite, datagram: &[u8]) {
+    let mut outbound = Outbound::new(suite, &key()).expect("a key that is long enough");
+    let mut inbound = Inbound::new(suite, &key()).expect("a key that is long enough");
+    let mut buffer = [datagram, &[0; MAX_OVERHEAD]].concat();
+    if let Ok(length) = outbound.protect_rtp(&mut buffer, datagram.len()) {
+        let opened = inbound.unprotect_rtp(&mut buffer[..length]);
+        assert_eq!(opened, Ok(datagram.len()));
+        assert_eq!(&buffer[..datagram.len()], datagram);
+    }
+    let mut buffer = [datagram, &[0; MAX_OVERHEAD]].concat();
+    if let Ok(length) = outbound.protect_rtcp(&mut buffer, datagram.len()) {
+        let opened = inbound.unprotect_rtcp(&mut buffer[..length]);
+        assert_eq!(opened, Ok(datagram.len()));
+        assert_eq!(&buffer[..datagram.len()], datagram);
+    }
+}
