@@ -6,8 +6,8 @@
 //! configuration; a [`Verdict`] is the answer. Time is passed in. Not here: the disk (`store`), how facts travel (webhooks,
 //! the Graph API, calls, the operator), and which calls a business number has at this moment.
 //!
-//! What is kept of a pair is bounded by the rules: as many moments as the widest window counts, and nothing older than
-//! it. It is one serialisable value.
+//! What is kept of a pair is bounded by the rules: of what is counted, as many moments as the highest limit. It is one
+//! serialisable value.
 
 mod fact;
 mod pair;

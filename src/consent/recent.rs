@@ -21,10 +21,6 @@ impl Stamp {
     pub(super) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(milliseconds(duration)))
     }
-
-    fn before(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(milliseconds(duration)))
-    }
 }
 
 impl From<SystemTime> for Stamp {
@@ -46,17 +42,13 @@ fn milliseconds(duration: Duration) -> u64 {
 pub(super) struct Recent(Vec<Stamp>);
 
 impl Recent {
-    /// Takes in one more, and lets go of what none of `quotas` counts any more. Moments may come in any order.
+    /// Takes in one more, and lets go of what none of `quotas` counts. Moments may come in any order.
     pub(super) fn add(&mut self, at: Stamp, quotas: &[Quota]) {
         let place = self.0.partition_point(|known| *known <= at);
         self.0.insert(place, at);
-        let newest = self.0.last().copied().unwrap_or_default();
-        let within = quotas.iter().map(|quota| quota.within).max();
-        let horizon = newest.before(within.unwrap_or_default());
-        let old = self.0.partition_point(|known| *known <= horizon);
         let most = quotas.iter().map(|quota| quota.most()).max();
         let surplus = self.0.len().saturating_sub(most.unwrap_or_default());
-        self.0.drain(..old.max(surplus));
+        self.0.drain(..surplus);
     }
 
     pub(super) fn clear(&mut self) {
@@ -118,8 +110,8 @@ mod tests {
             (5_000, vec![1_000, 5_000]),
             (3_000, vec![1_000, 3_000, 5_000]),
             (6_000, vec![3_000, 5_000, 6_000]),
-            (15_000, vec![6_000, 15_000]),
-            (100_000, vec![100_000]),
+            (2_000, vec![3_000, 5_000, 6_000]),
+            (900_000, vec![5_000, 6_000, 900_000]),
         ] {
             recent.add(Stamp(at), &quotas);
             assert_eq!(recent.0, kept.into_iter().map(Stamp).collect::<Vec<_>>());

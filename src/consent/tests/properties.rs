@@ -122,7 +122,7 @@ fn within(moments: &[SystemTime], quota: &Quota) {
 
 proptest! {
     #[test]
-    fn no_limit_is_ever_passed(acts in vec((act(), 0..9 * 3_600u64), 0..300)) {
+    fn no_limit_is_ever_passed(acts in vec((act(), 0..9 * 3_600u64), 0..150)) {
         let mut desk = Desk::new(tight());
         let mut witness = Witness::default();
         for (act, wait) in acts {
