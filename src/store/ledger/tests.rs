@@ -317,8 +317,8 @@ impl Keeper {
         self.process.wait().unwrap();
         heard.extend(self.said.map_while(Result::ok));
         let last = |word| {
-            let numbers = heard.iter().filter_map(|line| line.strip_prefix(word));
-            numbers.last().map(|number| number.parse().unwrap())
+            let mut numbers = heard.iter().filter_map(|line| line.strip_prefix(word));
+            numbers.next_back().map(|number| number.parse().unwrap())
         };
         (last("kept "), last("unanswered "))
     }
