@@ -3,23 +3,24 @@
 //!
 //! A frozen leg (WhatsApp's, dossier 2.8) sends responses, ACK and BYE, nothing else.
 
+mod reoffer;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::call::ending::Ending;
 use crate::call::in_dialog;
 use crate::call::leg::{Digit, LegEvent};
 use crate::call::leg_end::LegEnd;
 use crate::call::sip_words::{
-    SDP, departed, describe, failure_end, is_sdp, named, not_acceptable, ok, reason, rejection,
-    sdp_body, session_timer,
+    departed, failure_end, named, reason, rejection, sdp_body, session_timer,
 };
 use crate::config::SipHabits;
 use crate::sdp::{Agreement, Direction, Negotiation, Refusal};
 use crate::sip::endpoint::{
-    Body, CommandError, Endpoint, Event, Failure, InviteId, PendingId, Reply, RequestId,
+    Body, CommandError, Endpoint, Event, Failure, InviteId, PendingId, Reply,
 };
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::uri::Uri;
@@ -329,77 +330,6 @@ impl SipLeg {
         }
     }
 
-    /// re-INVITE or UPDATE. Answered here and now; the other leg hears nothing of it.
-    fn reoffered(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-        pending: PendingId,
-        request: &Request,
-    ) -> Vec<LegEvent> {
-        let (reply, event) = self.reoffer_reply(pending, request);
-        if let Err(error) = endpoint.respond(now, pending, reply) {
-            debug!(%error, "re-offer not answered");
-        }
-        event.into_iter().collect()
-    }
-
-    fn reoffer_reply(
-        &mut self,
-        pending: PendingId,
-        request: &Request,
-    ) -> (Reply, Option<LegEvent>) {
-        match (&request.method, request.body.is_empty()) {
-            (_, false) if !is_sdp(request) => (in_dialog::unsupported_media(SDP), None),
-            (_, false) => match self.answer_reoffer(request) {
-                Ok((answer, agreement)) => (
-                    ok(Some(sdp_body(&answer))),
-                    Some(LegEvent::Reagreed(Box::new(agreement))),
-                ),
-                Err(refusal) => {
-                    info!(%refusal, "re-offer refused");
-                    (not_acceptable(&refusal), None)
-                }
-            },
-            (Method::Invite, true) => {
-                let offer = self.negotiation.offer(Direction::SendRecv);
-                self.answer_owed = Some(pending);
-                (ok(Some(sdp_body(&offer))), None)
-            }
-            (_, true) => (ok(None), None),
-        }
-    }
-
-    fn answer_reoffer(&mut self, request: &Request) -> Result<(String, Agreement), Refusal> {
-        let State::Outgoing(updated) = &mut self.state else {
-            return self.negotiation.answer(&request.body, Direction::SendRecv);
-        };
-        let from = request.headers.from().ok();
-        let tag = from.and_then(|from| from.tag().map(str::to_owned));
-        let tag = tag.unwrap_or_default();
-        let mut early = updated.get(&tag).unwrap_or(&self.negotiation).clone();
-        let answered = early.answer(&request.body, Direction::SendRecv)?;
-        updated.insert(tag, early);
-        Ok(answered)
-    }
-
-    /// The answer to our offer, if the re-INVITE left it to us. An ACK without one is the peer's mistake (RFC 3261
-    /// §13.2.1).
-    fn late_answer(&mut self, pending: PendingId, body: Option<Body>) -> Vec<LegEvent> {
-        if self.answer_owed.take_if(|owed| *owed == pending).is_none() {
-            return Vec::new();
-        }
-        let sdp = body.map(|body| body.bytes).unwrap_or_default();
-        match self.negotiation.handle_answer(&sdp) {
-            Ok(agreement) => vec![LegEvent::Reagreed(Box::new(agreement))],
-            Err(refusal) => {
-                warn!(%refusal, "no usable answer in the ACK; the session goes on as before");
-                self.negotiation.handle_offer_refused();
-                Vec::new()
-            }
-        }
-    }
-
     fn asked(
         &mut self,
         now: Instant,
@@ -412,41 +342,6 @@ impl SipLeg {
             debug!(%error, "request in dialog not answered");
         }
         digit.map(LegEvent::Digit).into_iter().collect()
-    }
-}
-
-/// Session refreshes (RFC 4028 §7.4): our description again, unchanged.
-impl SipLeg {
-    pub fn refresh(
-        &mut self,
-        now: Instant,
-        endpoint: &mut Endpoint,
-    ) -> Result<RequestId, CommandError> {
-        if self.habits.frozen {
-            return Err(CommandError::WrongState("frozen"));
-        }
-        let offer = self.negotiation.offer_again();
-        endpoint.modify(now, self.invite, offer.as_deref().map(sdp_body))
-    }
-
-    /// The peer's answer to a refresh may say something new. Without one everything stays as it was.
-    pub fn refreshed(&mut self, outcome: Result<Box<Response>, Failure>) -> Vec<LegEvent> {
-        let before = self.negotiation.agreement().cloned();
-        match outcome {
-            Ok(response) if response.body.is_empty() => Vec::new(),
-            Ok(response) => match self.negotiation.handle_answer(&response.body) {
-                Ok(agreement) if Some(&agreement) == before.as_ref() => Vec::new(),
-                Ok(agreement) => vec![LegEvent::Reagreed(Box::new(agreement))],
-                Err(refusal) => {
-                    warn!(%refusal, "answer to a session refresh not agreed to");
-                    Vec::new()
-                }
-            },
-            Err(failure) => {
-                info!(failure = %describe(&failure), "session refresh failed");
-                Vec::new()
-            }
-        }
     }
 }
 
