@@ -9,6 +9,9 @@ use crate::sip::message::{Headers, Name, Refresher, SessionExpires};
 /// No interval may be shorter (RFC 4028 §4).
 pub const FLOOR: Duration = Duration::from_secs(90);
 
+/// 64*T1, the longest that a refresh may take.
+const TRANSACTION: Duration = Duration::from_secs(32);
+
 /// The longest interval believed; keeps the arithmetic of deadlines sound.
 const CEILING: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -23,7 +26,8 @@ pub enum Turn {
 pub struct Running {
     pub interval: Duration,
     pub turn: Turn,
-    /// When our refresh is due; `None` once the application was told, or when the peer refreshes.
+    /// When our refresh is due, again if the one before came to nothing; `None` when it is too late for another, or when
+    /// the peer refreshes.
     refresh_at: Option<Instant>,
     expires_at: Instant,
 }
@@ -61,10 +65,17 @@ impl Running {
             return Due::Expired;
         }
         if self.refresh_at.is_some_and(|at| now >= at) {
-            self.refresh_at = None;
+            self.refresh_at = self.next_try(now);
             return Due::Refresh;
         }
         Due::Nothing
+    }
+
+    /// RFC 4028 §10 has us try again after a failure, though not continuously: each time half of what is left has passed,
+    /// while a transaction still fits in.
+    fn next_try(&self, now: Instant) -> Option<Instant> {
+        let pause = (self.expires_at - now) / 2;
+        (pause > TRANSACTION).then(|| now + pause)
     }
 }
 
@@ -277,20 +288,18 @@ mod tests {
     #[test]
     fn the_refresher_is_told_at_half_and_both_expire() {
         let now = Instant::now();
-        for (turn, at) in [(Turn::Ours, vec![900, 1768]), (Turn::Peers, vec![1768])] {
+        for (turn, tries) in [
+            (Turn::Ours, vec![900, 1334, 1551, 1659, 1713]),
+            (Turn::Peers, vec![]),
+        ] {
             let mut running = Running::new(now, seconds(1800), turn);
-            for at in at {
-                assert_eq!(running.deadline(), now + seconds(at));
-                let due = running.handle_timeout(now + seconds(at));
-                assert_eq!(
-                    due,
-                    if at == 900 {
-                        Due::Refresh
-                    } else {
-                        Due::Expired
-                    }
-                );
+            for at in tries {
+                let deadline = running.deadline();
+                assert_eq!((deadline - now).as_secs(), at);
+                assert_eq!(running.handle_timeout(deadline), Due::Refresh);
             }
+            assert_eq!(running.deadline(), now + seconds(1768));
+            assert_eq!(running.handle_timeout(running.deadline()), Due::Expired);
         }
     }
 

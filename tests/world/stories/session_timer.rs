@@ -261,3 +261,28 @@ fn a_caller_asks_for_too_little() {
         }
     }
 }
+
+/// A refresh that fails is tried again, well before the session would expire (RFC 4028 §10).
+#[test]
+fn a_refresh_fails() {
+    let mut world = asking();
+    let talk = answered_with(&mut world, "600;refresher=uac");
+    world.run(Duration::from_secs(250));
+    let refresh = world.expect(PBX, "INVITE");
+    world.send(PBX, &refresh.reply(503, "Service Unavailable"));
+    world.expect(PBX, "ACK");
+    world.run(Duration::from_secs(100));
+    let again = world.expect(PBX, "INVITE");
+    assert_eq!(again.body, refresh.body);
+    let ok = again
+        .reply(200, "OK")
+        .with("Contact", talk.callee.answer().header("Contact"))
+        .with("Session-Expires", "600;refresher=uac")
+        .with_sdp(pbx_answer());
+    world.send(PBX, &ok);
+    world.expect(PBX, "ACK");
+    world.run(Duration::from_secs(250));
+    assert_eq!(world.station(PBX).count("BYE"), 0);
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
+}
