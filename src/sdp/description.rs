@@ -154,13 +154,23 @@ fn malformed(words: String) -> Refusal {
     Refusal::Malformed(words)
 }
 
+/// As it may stand in a line of ours: visible ASCII between single blanks, and never nothing (RFC 8866 §9).
+fn words(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_graphic());
+    let kept: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    match kept[..] {
+        [] => "0".to_owned(),
+        _ => kept.join(" "),
+    }
+}
+
 impl MediaLine {
     fn read(session: &Session, media: &Media, bundles: &[&str]) -> Self {
         let is_audio = media.media.eq_ignore_ascii_case("audio") && media.port != 0;
         Self {
             kind: media.media.clone(),
-            proto: media.proto.clone(),
-            formats: media.fmt.clone(),
+            proto: words(&media.proto),
+            formats: words(&media.fmt),
             audio: is_audio.then(|| Audio::read(session, media, bundles)),
         }
     }

@@ -100,6 +100,16 @@ m=application 9 UDP/DTLS/SCTP webrtc-datachannel"
     );
 }
 
+/// A blank that is not ASCII's hides the formats of the line; ours has some, or nobody could read it.
+#[test]
+fn a_declined_line_without_formats_gets_some() {
+    let offer = audio("m=audio 4000 RTP/AVP\u{a0} 107\u{a0}\nm=audio 4002 RTP/AVP 0");
+    let (text, _) = answer(&mut pbx_leg(), &offer);
+    for line in lines(&text, "m=") {
+        assert!(line.is_ascii() && line.split(' ').count() >= 4, "{line:?}");
+    }
+}
+
 #[test]
 fn nothing_but_video_is_no_audio() {
     assert_eq!(
