@@ -4,7 +4,8 @@
 //! [`switchboard`] is the door. An INVITE passes [`admission`], becomes a [`line`] in [`reception`] (by [`routing`], with
 //! what [`identity`] tells of the caller), and is a [`call`] with two [`leg`]s from then on; [`sip_leg`] is the kind of
 //! leg there is. Beside the calls: [`trunk`]s and their [`probing`], [`registration`], our own [`health`].
-//! [`ending`] says how calls end, [`cdr`] what stays of them.
+//! [`ending`] says how calls end, [`cdr`] what stays of them. [`ledger`] and [`operator`] are the words with the consent
+//! ledger and with the people who run it.
 
 pub mod admission;
 #[expect(
@@ -18,10 +19,12 @@ pub mod ending;
 pub mod health;
 pub mod identity;
 pub mod in_dialog;
+pub mod ledger;
 pub mod leg;
 pub mod leg_end;
 pub mod line;
 pub mod moment;
+pub mod operator;
 pub mod placing;
 pub mod plane;
 pub mod probing;

@@ -1,0 +1,63 @@
+//! The words between the calls and the operator: by command line or admin API, both through the daemon. Each command
+//! gets one answer at once; what comes of it later is seen in [`OperatorCommand::Calls`] and in the CDR.
+
+use std::time::SystemTime;
+
+use crate::call::cdr::{CallDirection, CallRef};
+use crate::party::{Party, PhoneNumber};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OperatorCommand {
+    /// Which calls are there?
+    Calls,
+    /// End this one.
+    HangUp(CallRef),
+    /// Connect an agent and a user, both called by us.
+    Connect(ClickToCall),
+}
+
+/// A call that somebody ordered for two others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClickToCall {
+    /// The business number that calls; `None`: the trunk's.
+    pub number: Option<PhoneNumber>,
+    /// A number or a business-scoped user id.
+    pub user: Party,
+    /// `None`: the only trunk there is, or the business number's.
+    pub trunk: Option<String>,
+    /// The agent, as dialled on the PBX.
+    pub extension: String,
+    pub first: First,
+}
+
+/// Who is rung first; the other one is called when the first has answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum First {
+    Agent,
+    User,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OperatorAnswer {
+    Calls(Vec<CallSummary>),
+    Done,
+    /// A call was begun.
+    Begun(CallRef),
+    /// Nothing was done, and why, for a person.
+    Refused(String),
+}
+
+/// A call as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallSummary {
+    pub call: CallRef,
+    pub direction: CallDirection,
+    /// `asking`, `alerting`, `dialling`, `answered`, `talking`, `transferring`, `closing`.
+    pub state: &'static str,
+    pub user: Party,
+    pub number: PhoneNumber,
+    pub trunk: Option<String>,
+    pub extension: Option<String>,
+    pub started: SystemTime,
+    pub answered: Option<SystemTime>,
+}
