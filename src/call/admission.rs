@@ -24,11 +24,13 @@ pub struct Admission {
 }
 
 pub enum Verdict {
-    /// Whoever sent it may call this number.
-    LetIn {
+    /// A user calls this number.
+    User {
         number: PhoneNumber,
         context: Context,
     },
+    /// A PBX peer of ours calls.
+    Pbx(PeerId),
     /// Who sent it is to prove who it is.
     Challenged {
         reply: Reply,
@@ -78,12 +80,11 @@ impl Admission {
     ) -> Option<Reply> {
         let peer = peer_of(config, source.remote.ip())?;
         match self.authenticate_peer(now, config, source, &peer, request)? {
-            Verdict::LetIn { .. } => None,
+            Verdict::User { .. } | Verdict::Pbx(_) => None,
             Verdict::Challenged { reply } | Verdict::Refused { reply, .. } => Some(reply),
         }
     }
 
-    /// Business-initiated calls are not carried yet; a stranger, or a peer without its credentials, is not told even that.
     fn judge_pbx(
         &mut self,
         now: Instant,
@@ -95,7 +96,7 @@ impl Admission {
             return refused(403, "source address is no peer's");
         };
         self.authenticate_peer(now, config, source, &peer, invite)
-            .unwrap_or_else(|| refused(501, "calls from a PBX are not carried"))
+            .unwrap_or(Verdict::Pbx(peer))
     }
 
     /// `None` when its credentials are right, or none are asked for.
@@ -136,7 +137,7 @@ impl Admission {
             return refused(400, "no caller in From");
         };
         self.authenticate(now, config, source, number, invite)
-            .unwrap_or_else(|| Verdict::LetIn {
+            .unwrap_or_else(|| Verdict::User {
                 number: number.number.clone(),
                 context,
             })

@@ -2,15 +2,16 @@
 //! [`LegEvent`] and hear [`LegCommand`].
 //!
 //! ```text
-//!            B ended, next peer
-//!               ┌───────┐
-//!   new ──► Dialling ───┘ ── B answered ──► Answered ── A confirmed ──► Confirmed
-//!               │                               │                           │
-//!               └───────── anything that ends it: legs hung up, media closed ┘
-//!                                               ▼
-//!                            Closing ── counters, or patience ends ──► Over (one CDR)
+//!   by the business: Asking ── judged ──┐         ordered by somebody: Asking ──► Alerting ── A answered ──┐
+//!                                       ▼                                          │   ▲                     │
+//!   by a user ──────────────────────► Dialling ◄───────────────────────────────────│───│─────────────────────┘
+//!                                     │   ▲ │                                      └───┘ next peer
+//!                           next peer └───┘ └─ B answered ──► Answered ── A confirmed ──► Confirmed
+//!
+//!   any of them ── what ends it: legs hung up, media closed ──► Closing ── counters, or patience ends ──► Over (one CDR)
 //! ```
 
+mod consenting;
 mod finishing;
 mod setting_up;
 mod talking;
@@ -22,13 +23,16 @@ use std::time::{Duration, Instant};
 
 use tracing::{Span, info, warn};
 
-use crate::call::cdr::{CallRef, Cdr, Told};
+use crate::call::cdr::{CallRef, Cdr};
 use crate::call::ending::{Cause, Ending, Party};
+use crate::call::ledger::LedgerCommand;
 use crate::call::leg::{LegCommand, LegEvent};
 use crate::call::moment::Moment;
+use crate::call::operator::CallSummary;
+use crate::call::placing::Target;
 use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::call::record::Record;
-use crate::call::trunk::PeerId;
+use crate::consent::{self, WhenUnknown};
 use crate::media::bridge::{self, BridgeSpec};
 use crate::sdp::Agreement;
 use crate::side::{Pair, Side};
@@ -36,21 +40,37 @@ use crate::side::{Pair, Side};
 /// How long counters are waited for after `MediaCommand::Close`.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the consent ledger is waited for.
+pub const LEDGER_PATIENCE: Duration = Duration::from_secs(3);
+
 /// All that is settled before a call begins.
 pub struct Plan {
     pub record: Record,
     pub ports: Pair<PortPair>,
     pub spec: BridgeSpec,
-    /// A's offer, answered; `None` when A made none and will answer ours.
-    pub agreed_a: Option<Box<Agreement>>,
-    /// Peers to try, the first one first.
-    pub candidates: VecDeque<Candidate>,
+    pub beginning: Beginning,
+    /// Where to call each side that we call, the best place first.
+    pub candidates: Pair<VecDeque<Candidate>>,
     pub habits: CallHabits,
+    /// The side that WhatsApp is on.
+    pub user: Side,
+    /// Whom the consent ledger knows them as.
+    pub pair: Option<consent::Pair>,
+    /// How many other calls the business number has.
+    pub other_calls: u32,
+}
+
+/// How a call begins.
+pub enum Beginning {
+    /// A called us. Its offer is answered; `None` when it made none and will answer ours.
+    Called(Option<Box<Agreement>>),
+    /// Somebody wants two others connected: we call A, then B.
+    Ordered,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
-    pub peer: PeerId,
+    pub target: Target,
     pub name: String,
 }
 
@@ -59,28 +79,43 @@ pub struct Candidate {
 pub struct CallHabits {
     /// A is told that B rings.
     pub ringing: bool,
-    /// All attempts together may take so long.
-    pub answer_timeout: Duration,
-    /// Digits that came from A as media go to B by signalling.
-    pub digits_by_signalling: bool,
+    /// All attempts to call a side together may take so long.
+    pub answer_timeout: Pair<Duration>,
+    /// Digits that came from the other side as media go to this one by signalling.
+    pub digits_by_signalling: Pair<bool>,
+    /// What the ledger's silence means.
+    pub when_unknown: WhenUnknown,
 }
 
 pub struct Call {
     span: Span,
     state: State,
     habits: CallHabits,
-    candidates: VecDeque<Candidate>,
+    user: Side,
+    candidates: Pair<VecDeque<Candidate>>,
     record: Record,
+    pair: Option<consent::Pair>,
     agreements: Pair<Option<Box<Agreement>>>,
     commands: VecDeque<(Side, LegCommand)>,
     media: VecDeque<MediaCommand>,
+    ledger: VecDeque<LedgerCommand>,
     cdr: Option<Box<Cdr>>,
 }
 
 enum State {
-    /// B is being called, A waits until the deadline.
+    /// The consent ledger is asked whether B, or of an ordered call the user, may be called.
+    Asking {
+        deadline: Instant,
+        caller: Caller,
+    },
+    /// A is being called by us.
+    Alerting {
+        deadline: Instant,
+    },
+    /// B is being called until the deadline.
     Dialling {
         deadline: Instant,
+        caller: Caller,
     },
     /// B answered and A was told; A has not confirmed yet.
     Answered,
@@ -93,31 +128,47 @@ enum State {
     Over,
 }
 
+/// What A is while B is not there yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Caller {
+    /// It called us and has no final response.
+    Waits,
+    /// We are to call it.
+    Absent,
+    /// It answered our call.
+    Holds,
+}
+
 impl Call {
-    /// Opens the media and calls the first peer.
+    /// Opens the media, and asks the ledger or calls the first peer.
     pub fn new(now: Moment, plan: Plan) -> Self {
-        let deadline = now.instant + plan.habits.answer_timeout;
         let mut call = Self {
             span: tracing::info_span!("call", call = %plan.record.call()),
-            state: State::Dialling { deadline },
+            state: State::Over,
             habits: plan.habits,
+            user: plan.user,
             candidates: plan.candidates,
             record: plan.record,
+            pair: plan.pair,
             agreements: Pair::new(None, None),
             commands: VecDeque::new(),
             media: VecDeque::new(),
+            ledger: VecDeque::new(),
             cdr: None,
         };
         let _guard = call.span.clone().entered();
         info!(user = %call.record.user(), number = %call.record.number(), "call let in");
         call.open(plan.ports, plan.spec);
-        if let Some(agreement) = plan.agreed_a {
-            call.agree(Side::A, agreement);
-        }
-        if !call.dial_next() {
-            let gone = Some((Side::B, Told::Nothing));
-            call.end(now, Ending::new(Cause::NoTrunkUp, Party::Bridge), gone);
-        }
+        let caller = match plan.beginning {
+            Beginning::Called(agreement) => {
+                if let Some(agreement) = agreement {
+                    call.agree(Side::A, agreement);
+                }
+                Caller::Waits
+            }
+            Beginning::Ordered => Caller::Absent,
+        };
+        call.ask(now, caller, plan.other_calls);
         call
     }
 
@@ -125,9 +176,10 @@ impl Call {
         let _guard = self.span.clone().entered();
         match event {
             LegEvent::Named(name) => self.record.name_leg(side, name),
-            LegEvent::Ringing => self.ring(now),
-            LegEvent::EarlyMedia(agreement) => self.agree_early(agreement),
-            LegEvent::Answered(agreement) => self.connect(now, agreement),
+            LegEvent::UserNamed(id) => self.record.name_user(id),
+            LegEvent::Ringing => self.ring(now, side),
+            LegEvent::EarlyMedia(agreement) => self.agree_early(side, agreement),
+            LegEvent::Answered(agreement) => self.answered(now, side, agreement),
             LegEvent::Confirmed(agreement) => self.confirm(agreement),
             LegEvent::Reagreed(agreement) => self.agree_anew(side, agreement),
             LegEvent::Digit(digit) => self.play_digit(!side, digit),
@@ -147,14 +199,22 @@ impl Call {
     pub fn handle_timeout(&mut self, now: Moment) {
         let _guard = self.span.clone().entered();
         match &self.state {
-            State::Dialling { deadline } if *deadline <= now.instant => {
+            State::Asking { deadline, .. } if *deadline <= now.instant => {
+                self.judge_unreadable(now, "it did not answer in time".to_owned());
+            }
+            State::Alerting { deadline } if *deadline <= now.instant => {
+                self.end(now, Ending::new(Cause::NoAnswer, Party::Caller), None);
+            }
+            State::Dialling { deadline, .. } if *deadline <= now.instant => {
                 self.end(now, Ending::new(Cause::NoAnswer, Party::Callee), None);
             }
             State::Closing { deadline, .. } if *deadline <= now.instant => {
                 warn!("media counters did not come back");
                 self.close(None);
             }
-            State::Dialling { .. }
+            State::Asking { .. }
+            | State::Alerting { .. }
+            | State::Dialling { .. }
             | State::Answered
             | State::Confirmed
             | State::Closing { .. }
@@ -176,13 +236,20 @@ impl Call {
         self.media.pop_front()
     }
 
+    pub fn poll_ledger(&mut self) -> Option<LedgerCommand> {
+        self.ledger.pop_front()
+    }
+
     pub fn poll_cdr(&mut self) -> Option<Cdr> {
         self.cdr.take().map(|cdr| *cdr)
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Dialling { deadline } | State::Closing { deadline, .. } => Some(*deadline),
+            State::Asking { deadline, .. }
+            | State::Alerting { deadline }
+            | State::Dialling { deadline, .. }
+            | State::Closing { deadline, .. } => Some(*deadline),
             State::Answered | State::Confirmed | State::Over => None,
         }
     }
@@ -195,7 +262,11 @@ impl Call {
     /// Neither ended nor ending.
     pub fn is_live(&self) -> bool {
         match self.state {
-            State::Dialling { .. } | State::Answered | State::Confirmed => true,
+            State::Asking { .. }
+            | State::Alerting { .. }
+            | State::Dialling { .. }
+            | State::Answered
+            | State::Confirmed => true,
             State::Closing { .. } | State::Over => false,
         }
     }
@@ -204,9 +275,37 @@ impl Call {
         self.record.call()
     }
 
+    pub fn summary(&self) -> CallSummary {
+        let parties = self.record.parties();
+        CallSummary {
+            call: self.record.call().clone(),
+            direction: parties.direction,
+            state: self.state.name(),
+            user: parties.user.clone(),
+            number: parties.number.clone(),
+            trunk: parties.trunk.clone(),
+            extension: parties.extension.clone(),
+            started: self.record.started(),
+            answered: self.record.answered_at(),
+        }
+    }
+
     /// For what is logged about one leg.
     pub fn leg_span(&self, side: Side) -> Span {
         tracing::info_span!(parent: &self.span, "leg", %side)
+    }
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Asking { .. } => "asking",
+            Self::Alerting { .. } => "alerting",
+            Self::Dialling { .. } => "dialling",
+            Self::Answered => "answered",
+            Self::Confirmed => "talking",
+            Self::Closing { .. } | Self::Over => "closing",
+        }
     }
 }
 

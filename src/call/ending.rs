@@ -4,8 +4,13 @@
 //!
 //! Status codes: RFC 3261 §21. Q.850 causes and their pairing with status codes: RFC 3398 §7.2 and §8.2. `Reason`: RFC 3326.
 
+use std::fmt;
+use std::time::SystemTime;
+
 use serde::Serialize;
 
+use crate::config::Meaning;
+use crate::consent::{REFUSALS, Refusal};
 use crate::side::Side;
 
 /// Why a call ended. What it is called in CDRs is [`Row::token`].
@@ -38,6 +43,21 @@ pub enum Cause {
     Draining,
     Unfit,
     Shutdown,
+    NumberUnknown,
+    WrongServer,
+    NotEligible,
+    NotDialable,
+    LedgerUnreadable,
+    NumberMayNotCall,
+    PermissionUnknown,
+    PermissionNotGiven,
+    PermissionWithdrawn,
+    PermissionRevoked,
+    PermissionExpired,
+    ConnectedLimit,
+    Barred,
+    CallActive,
+    NoLine,
 }
 
 /// Whose act or fault an ending was.
@@ -73,6 +93,9 @@ pub struct Ending {
     pub status: Option<u16>,
     /// For people: what exactly happened.
     pub detail: Option<String>,
+    /// In how many seconds the same call may succeed, as far as time alone decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 /// One line of [`TABLE`].
@@ -106,21 +129,34 @@ const fn row(
     }
 }
 
+/// What the consent ledger's refusals, and WhatsApp's own of the same kind, are told as.
+const fn refused(cause: Cause, index: usize, meaning: &'static str) -> Row {
+    let told = REFUSALS[index];
+    row(
+        cause,
+        told.token,
+        told.status,
+        told.q850,
+        told.words,
+        meaning,
+    )
+}
+
 /// What is told for each cause. Toward WhatsApp a refusal is 486, 480 or 603 where it is the callee's (dossier 2.6), and
 /// 503 where it is a fault that may pass.
 #[rustfmt::skip]
-pub const TABLE: [Row; 26] = [
+pub const TABLE: [Row; 41] = [
     row(Cause::HungUp, "hung_up", 480, 16, "Normal call clearing", "one side hung up an answered call"),
     row(Cause::Cancelled, "cancelled", 487, 16, "Normal call clearing", "the caller gave up before the answer"),
     row(Cause::Busy, "busy", 486, 17, "User busy", "the callee is busy"),
     row(Cause::Declined, "declined", 603, 21, "Call rejected", "the callee declined"),
     row(Cause::Unavailable, "unavailable", 480, 20, "Subscriber absent", "the callee is not there, or it is not known why it will not answer"),
-    row(Cause::UnknownExtension, "unknown_extension", 404, 1, "Unallocated number", "the PBX does not know the extension"),
-    row(Cause::NoAnswer, "no_answer", 480, 19, "No answer from user", "it rang for the profile's answer_timeout_s"),
-    row(Cause::PeerRefusedUs, "peer_refused_us", 503, 57, "Not authorized", "the PBX does not accept our address or credentials"),
-    row(Cause::PeerRefusedMedia, "peer_refused_media", 480, 88, "Incompatible destination", "the PBX does not accept our offer of codecs or encryption"),
+    row(Cause::UnknownExtension, "unknown_extension", 404, 1, "Unallocated number", "the called side does not know the number or extension"),
+    row(Cause::NoAnswer, "no_answer", 480, 19, "No answer from user", "it rang for the profile's answer_timeout_s, or WhatsApp says that nobody took it"),
+    row(Cause::PeerRefusedUs, "peer_refused_us", 503, 57, "Not authorized", "the called side does not accept our address or credentials"),
+    row(Cause::PeerRefusedMedia, "peer_refused_media", 480, 88, "Incompatible destination", "the called side does not accept our offer of codecs or encryption"),
     row(Cause::PeerFailed, "peer_failed", 503, 41, "Temporary failure", "every peer tried failed with 408 or 5xx"),
-    row(Cause::PeerUnreachable, "peer_unreachable", 503, 27, "Destination out of order", "no peer tried could be reached"),
+    row(Cause::PeerUnreachable, "peer_unreachable", 503, 27, "Destination out of order", "no peer tried, or not WhatsApp, could be reached"),
     row(Cause::NoTrunkUp, "no_trunk_up", 503, 38, "Network out of order", "no peer of the trunk is up"),
     row(Cause::NoRoute, "no_route", 404, 3, "No route to destination", "no route leads from the called number to a trunk"),
     row(Cause::OfferRefused, "offer_refused", 488, 88, "Incompatible destination", "the caller's offer cannot be answered"),
@@ -135,7 +171,22 @@ pub const TABLE: [Row; 26] = [
     row(Cause::NoPorts, "no_ports", 503, 34, "No circuit available", "no RTP ports are free"),
     row(Cause::Draining, "draining", 503, 42, "Switching equipment congestion", "we are shutting down and take no new calls"),
     row(Cause::Unfit, "unfit", 503, 41, "Temporary failure", "we cannot carry calls now; OPTIONS tells why"),
-    row(Cause::Shutdown, "shutdown", 503, 41, "Temporary failure", "we were told to end all calls"),
+    row(Cause::Shutdown, "shutdown", 503, 41, "Temporary failure", "the operator ended this call, or all of them"),
+    row(Cause::NumberUnknown, "number_unknown", 503, 57, "WhatsApp does not know the business number", "WhatsApp: the number in From is none of its business numbers"),
+    row(Cause::WrongServer, "wrong_server", 503, 57, "WhatsApp does not know this server for the number", "WhatsApp: the host in From is not the number's configured SIP server"),
+    row(Cause::NotEligible, "not_eligible", 503, 57, "WhatsApp does not let the business number call", "WhatsApp: app not authorized, billing, restriction, or another 403; its words are in the detail"),
+    row(Cause::NotDialable, "not_dialable", 404, 28, "Not a number that can be called by WhatsApp", "the dialled number is no WhatsApp user's: emergency, short code, not a number"),
+    row(Cause::LedgerUnreadable, "ledger_unreadable", 503, 41, "It cannot be looked up whether the user allows calls", "the consent ledger did not answer, and consent.when_unknown is refuse"),
+    refused(Cause::NumberMayNotCall, 0, "the business number's country may not call users"),
+    refused(Cause::PermissionUnknown, 1, "nothing is known of the permission, and consent.when_unknown is refuse"),
+    refused(Cause::PermissionNotGiven, 2, "there is no permission, by the ledger or by WhatsApp's own word"),
+    refused(Cause::PermissionWithdrawn, 3, "the user took the permission back"),
+    refused(Cause::PermissionRevoked, 4, "unanswered calls in a row reached consent.revoke_after"),
+    refused(Cause::PermissionExpired, 5, "a temporary permission is over"),
+    refused(Cause::ConnectedLimit, 6, "connected calls to this user reached the limit, by the ledger or by WhatsApp's own word"),
+    refused(Cause::Barred, 7, "WhatsApp named a time before which it takes no call"),
+    refused(Cause::CallActive, 8, "a call between the two is going on, by the ledger or by WhatsApp's own word"),
+    refused(Cause::NoLine, 9, "calls of the business number reached concurrent_calls, or WhatsApp's own limit"),
 ];
 
 /// One line of [`FINALS`]: statuses from `first` to `last`.
@@ -188,6 +239,37 @@ impl Cause {
         &TABLE[index.unwrap_or_default()]
     }
 
+    fn of_refusal(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::NumberMayNotCall => Self::NumberMayNotCall,
+            Refusal::PermissionUnknown => Self::PermissionUnknown,
+            Refusal::PermissionNotGiven => Self::PermissionNotGiven,
+            Refusal::PermissionWithdrawn => Self::PermissionWithdrawn,
+            Refusal::PermissionRevoked => Self::PermissionRevoked,
+            Refusal::PermissionExpired { .. } => Self::PermissionExpired,
+            Refusal::ConnectedLimit { .. } => Self::ConnectedLimit,
+            Refusal::Barred { .. } => Self::Barred,
+            Refusal::CallActive => Self::CallActive,
+            Refusal::NumberFull => Self::NoLine,
+        }
+    }
+
+    pub fn of_meaning(meaning: Meaning) -> Self {
+        match meaning {
+            Meaning::NumberUnknown => Self::NumberUnknown,
+            Meaning::WrongServer => Self::WrongServer,
+            Meaning::NotEligible => Self::NotEligible,
+            Meaning::WrongCredentials => Self::PeerRefusedUs,
+            Meaning::NoPermission => Self::PermissionNotGiven,
+            Meaning::LimitReached => Self::ConnectedLimit,
+            Meaning::CallActive => Self::CallActive,
+            Meaning::NumberFull => Self::NoLine,
+            Meaning::MediaRefused => Self::PeerRefusedMedia,
+            Meaning::NotAnswered => Self::NoAnswer,
+            Meaning::Declined => Self::Declined,
+        }
+    }
+
     /// What a callee's final response means. Not one at all: as if the peer had failed.
     pub fn of_final(status: u16) -> Final {
         FINALS
@@ -206,7 +288,22 @@ impl Ending {
             q850: cause.row().q850,
             status: None,
             detail: None,
+            retry_after_s: None,
         }
+    }
+
+    /// The consent ledger refused it, before the callee was bothered.
+    pub fn refused(refusal: &Refusal, now: SystemTime) -> Self {
+        let mut ending = Self::new(Cause::of_refusal(refusal), Party::Bridge);
+        ending.retry_after_s = refusal.retry_after(now).map(|wait| wait.as_secs());
+        ending.because(refusal.to_string())
+    }
+
+    /// The callee's final response ended it, and its profile knows what that means.
+    pub fn meant(meaning: Meaning, status: u16, q850: Option<u8>) -> Self {
+        let mut ending = Self::new(Cause::of_meaning(meaning), Party::Callee).given(q850);
+        ending.status = Some(status);
+        ending
     }
 
     /// The callee's final response ended it.
@@ -243,6 +340,17 @@ impl Ending {
     }
 }
 
+impl fmt::Display for Ending {
+    /// What happened, for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.cause.row().words)?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -262,7 +370,7 @@ mod tests {
             );
         }
         // Cause is a closed set; its last variant is the table's last row.
-        assert_eq!(Cause::Shutdown as usize + 1, TABLE.len());
+        assert_eq!(Cause::NoLine as usize + 1, TABLE.len());
     }
 
     #[test]

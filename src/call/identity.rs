@@ -46,6 +46,15 @@ impl Context {
         })
     }
 
+    /// Of a user of whom WhatsApp told nothing: the business calls.
+    pub fn of(user: Party) -> Self {
+        Self {
+            user,
+            display: None,
+            headers: Headers::default(),
+        }
+    }
+
     /// A field by its name without `x-wa-meta-`, in any of its spellings, cleaned.
     pub fn field(&self, name: &str) -> Option<String> {
         spellings(name)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::call::ending::Ending;
 use crate::call::leg_end::LegEnd;
-use crate::call::trunk::PeerId;
+use crate::call::placing::Target;
 use crate::sdp::Agreement;
 
 /// From a leg to its call.
@@ -13,13 +13,15 @@ use crate::sdp::Agreement;
 pub enum LegEvent {
     /// What its protocol calls it, for the CDR.
     Named(String),
-    /// B: the far side is being alerted.
+    /// The user's business-scoped id, as WhatsApp tells it with its answer.
+    UserNamed(String),
+    /// A side that we call: it is being alerted.
     Ringing,
-    /// B: its media may come before its answer.
+    /// A side that we call: its media may come before its answer.
     EarlyMedia(Box<Agreement>),
-    /// B: answered, and told that we know.
+    /// A side that we call: answered, and told that we know.
     Answered(Box<Agreement>),
-    /// A: knows that it is answered. With an agreement when the offer was ours.
+    /// A side that called us: knows that it is answered. With an agreement when the offer was ours.
     Confirmed(Option<Box<Agreement>>),
     /// Offer and answer were settled anew on this leg alone: hold, resume, another codec, address or key.
     Reagreed(Box<Agreement>),
@@ -32,11 +34,11 @@ pub enum LegEvent {
 /// From a call to its leg.
 #[derive(Clone, PartialEq, Debug)]
 pub enum LegCommand {
-    /// B: call this peer.
-    Dial(PeerId),
-    /// A: the far side is being alerted.
+    /// Call this side there.
+    Dial(Target),
+    /// A side that called us: the far side is being alerted.
     Ring,
-    /// A: the far side answered.
+    /// A side that called us: the far side answered.
     Answer,
     /// Pass a digit on by signalling.
     Digit(Digit),

@@ -2,6 +2,7 @@
 
 use crate::call::cdr::Told;
 use crate::call::ending::{Cause, Ending, Party};
+use crate::config::Meaning;
 use crate::side::Side;
 
 /// How a leg ended without us.
@@ -15,6 +16,8 @@ pub enum LegEnd {
         status: u16,
         q850: Option<u8>,
         phrase: String,
+        /// By the peer's profile.
+        meaning: Option<Meaning>,
     },
     /// B could not be reached, or did not answer in time.
     Unreachable(String),
@@ -34,6 +37,8 @@ pub struct Parting {
     pub words: Option<String>,
     /// How long it says the call was, in seconds.
     pub duration_s: Option<u32>,
+    /// What it calls the call.
+    pub wacid: Option<String>,
 }
 
 impl LegEnd {
@@ -54,7 +59,14 @@ impl LegEnd {
     /// Whether the peer was at fault, so that another one is tried; a callee's own answer is one.
     pub fn is_peers_fault(&self) -> bool {
         match self {
-            Self::Rejected { status, .. } => Cause::of_final(*status).failover,
+            Self::Rejected {
+                status,
+                meaning: None,
+                ..
+            } => Cause::of_final(*status).failover,
+            Self::Rejected {
+                meaning: Some(_), ..
+            } => false,
             Self::Unreachable(_) => true,
             Self::Cancelled
             | Self::HungUp(_)
@@ -75,10 +87,10 @@ impl LegEnd {
         }
     }
 
-    /// How long the peer says the call was.
-    pub fn duration_s(&self) -> Option<u32> {
+    /// What the peer said when it hung up.
+    pub fn parting(&self) -> Option<&Parting> {
         match self {
-            Self::HungUp(parting) => parting.duration_s,
+            Self::HungUp(parting) => Some(parting),
             Self::Cancelled
             | Self::Rejected { .. }
             | Self::Unreachable(_)
@@ -103,7 +115,14 @@ impl LegEnd {
                 status,
                 q850,
                 phrase,
+                meaning: None,
             } => Ending::rejected(status, q850).because(phrase),
+            Self::Rejected {
+                status,
+                q850,
+                phrase,
+                meaning: Some(meaning),
+            } => Ending::meant(meaning, status, q850).because(phrase),
             Self::Unreachable(why) => Ending::new(Cause::PeerUnreachable, by).because(why),
             Self::Disagreed(why) => Ending::new(disagreement(side), by).because(why),
             Self::NeverAcknowledged => Ending::new(Cause::NeverAcknowledged, by),

@@ -11,7 +11,8 @@ use crate::call::identity::Context;
 use crate::call::leg::{LegCommand, LegEvent};
 use crate::call::leg_end::LegEnd;
 use crate::call::moment::Moment;
-use crate::call::placing::{Own, Placing};
+use crate::call::placing::{Own, Placing, Target};
+use crate::call::reception::whatsapp_profile;
 use crate::call::sip_leg::SipLeg;
 use crate::call::trunk::{PeerId, Trunks};
 use crate::config::Config;
@@ -30,10 +31,10 @@ pub struct Line {
     context: Context,
     extension: String,
     number: PhoneNumber,
-    own_b: Own,
+    own: Pair<Own>,
     legs: Pair<Option<SipLeg>>,
-    /// The peer that B is, or is being tried at.
-    peer: Option<PeerId>,
+    /// The PBX peer that a side is, or is being tried at.
+    peers: Pair<Option<PeerId>>,
     /// Every usage this call ever had.
     invites: Vec<InviteId>,
 }
@@ -52,23 +53,25 @@ pub struct Parts {
     pub context: Context,
     pub extension: String,
     pub number: PhoneNumber,
-    pub own_b: Own,
-    pub leg_a: SipLeg,
+    pub own: Pair<Own>,
+    /// When A called us.
+    pub leg_a: Option<SipLeg>,
+    pub peers: Pair<Option<PeerId>>,
 }
 
 impl Line {
     pub fn new(parts: Parts) -> Self {
         Self {
-            invites: vec![parts.leg_a.invite()],
+            invites: parts.leg_a.iter().map(SipLeg::invite).collect(),
             call: parts.call,
             deadline: None,
             config: parts.config,
             context: parts.context,
             extension: parts.extension,
             number: parts.number,
-            own_b: parts.own_b,
-            legs: Pair::new(Some(parts.leg_a), None),
-            peer: None,
+            own: parts.own,
+            legs: Pair::new(parts.leg_a, None),
+            peers: parts.peers,
         }
     }
 
@@ -131,17 +134,17 @@ impl Line {
 
     fn tell(&mut self, now: Moment, side: Side, events: Vec<LegEvent>, rooms: &mut Rooms<'_>) {
         for event in events {
-            if side == Side::B {
-                self.rate_peer(now, &event, rooms.trunks);
-            }
+            self.rate_peer(now, side, &event, rooms.trunks);
             self.call.handle_leg(now, side, event);
         }
         self.settle(now, rooms);
     }
 
     /// A peer that failed this call is tried last for the next ones.
-    fn rate_peer(&self, now: Moment, event: &LegEvent, trunks: &mut Trunks) {
-        let Some(peer) = &self.peer else { return };
+    fn rate_peer(&self, now: Moment, side: Side, event: &LegEvent, trunks: &mut Trunks) {
+        let Some(peer) = &self.peers[side] else {
+            return;
+        };
         match event {
             LegEvent::Ended(end) if end.is_peers_fault() => {
                 trunks.call_failed(now.instant, peer);
@@ -149,6 +152,7 @@ impl Line {
             LegEvent::Ended(LegEnd::Rejected { .. }) => trunks.call_answered(peer),
             LegEvent::Answered(_) | LegEvent::Ringing => trunks.call_answered(peer),
             LegEvent::Named(_)
+            | LegEvent::UserNamed(_)
             | LegEvent::EarlyMedia(_)
             | LegEvent::Confirmed(_)
             | LegEvent::Reagreed(_)
@@ -160,8 +164,8 @@ impl Line {
     fn carry_out(&mut self, now: Moment, side: Side, command: LegCommand, rooms: &mut Rooms<'_>) {
         let span = self.call.leg_span(side);
         let _guard = span.enter();
-        if let LegCommand::Dial(peer) = command {
-            return self.dial(now, peer, rooms);
+        if let LegCommand::Dial(target) = command {
+            return self.dial(now, side, target, rooms);
         }
         let Some(leg) = self.legs[side].as_mut() else {
             return debug!(?command, "no leg");
@@ -180,34 +184,57 @@ impl Line {
     }
 
     /// A peer that cannot even be written to fails like one that cannot be reached.
-    fn dial(&mut self, now: Moment, peer: PeerId, rooms: &mut Rooms<'_>) {
-        let leg = self.placed(now, &peer, rooms);
-        self.peer = Some(peer);
+    fn dial(&mut self, now: Moment, side: Side, target: Target, rooms: &mut Rooms<'_>) {
+        let leg = self.placed(now, side, &target, rooms);
+        self.peers[side] = match target {
+            Target::Peer(peer) => Some(peer),
+            Target::WhatsApp => None,
+        };
         match leg {
             Some(leg) => {
                 self.invites.push(leg.invite());
-                self.legs.b = Some(leg);
+                self.legs[side] = Some(leg);
             }
             None => {
                 warn!("peer is not configured");
                 let end = LegEnd::Unreachable("not configured".to_owned());
-                self.call.handle_leg(now, Side::B, LegEvent::Ended(end));
+                self.call.handle_leg(now, side, LegEvent::Ended(end));
             }
         }
     }
 
-    fn placed(&self, now: Moment, peer: &PeerId, rooms: &mut Rooms<'_>) -> Option<SipLeg> {
-        let (trunk, peer) = peer.find(&self.config)?;
-        let profile = self.config.profiles.get(&trunk.profile)?;
-        let placing = Placing {
-            config: &self.config,
-            profile,
-            peer,
-            context: &self.context,
-            extension: &self.extension,
-            own: &self.own_b,
+    fn placed(
+        &self,
+        now: Moment,
+        side: Side,
+        target: &Target,
+        rooms: &mut Rooms<'_>,
+    ) -> Option<SipLeg> {
+        let (config, own, entropy) = (&*self.config, &self.own[side], &mut *rooms.entropy);
+        let (profile, placed) = match target {
+            Target::Peer(id) => {
+                let (trunk, peer) = id.find(config)?;
+                let profile = config.profiles.get(&trunk.profile)?;
+                let placing = Placing {
+                    config,
+                    profile,
+                    own,
+                };
+                let placed = placing.at_pbx(peer, &self.context, &self.extension, entropy)?;
+                (profile, placed)
+            }
+            Target::WhatsApp => {
+                let number = config.numbers.get(&self.number)?;
+                let profile = whatsapp_profile(config, &self.number)?;
+                let placing = Placing {
+                    config,
+                    profile,
+                    own,
+                };
+                let placed = placing.at_whatsapp(number, &self.context.user, entropy)?;
+                (profile, placed)
+            }
         };
-        let placed = placing.place(rooms.entropy)?;
         let invite = rooms.endpoint.invite(now.instant, placed.invite);
         let habits = profile.sip.clone();
         Some(SipLeg::outgoing(

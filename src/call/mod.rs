@@ -1,8 +1,8 @@
 //! The back-to-back user agent: which calls there are, what each leg does, what crosses from one to the other, how a
 //! call ends and what is written down about it. Pure, like the engines below it.
 //!
-//! [`switchboard`] is the door. An INVITE passes [`admission`], becomes a [`line`] in [`reception`] (by [`routing`], with
-//! what [`identity`] tells of the caller), and is a [`call`] with two [`leg`]s from then on; [`sip_leg`] is the kind of
+//! [`switchboard`] is the door. An INVITE passes [`admission`], becomes a [`line`] in [`reception`] (a user's by
+//! [`routing`], with what [`identity`] tells of the caller; an agent's by [`outbound`]), and is a [`call`] with two [`leg`]s from then on; [`sip_leg`] is the kind of
 //! leg there is. Beside the calls: [`trunk`]s and their [`probing`], [`registration`], our own [`health`].
 //! [`ending`] says how calls end, [`cdr`] what stays of them. [`ledger`] and [`operator`] are the words with the consent
 //! ledger and with the people who run it.
@@ -25,6 +25,7 @@ pub mod leg_end;
 pub mod line;
 pub mod moment;
 pub mod operator;
+pub mod outbound;
 pub mod placing;
 pub mod plane;
 pub mod probing;

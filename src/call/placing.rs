@@ -1,17 +1,28 @@
-//! B's INVITE, written fresh: nothing of A's message is in it but what [`Context`] lets through.
+//! INVITEs of ours, written fresh: nothing of a caller's message is in them but what [`Context`] lets through.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::call::identity::Context;
 use crate::call::plane::PortPair;
 use crate::call::sip_words::{SDP, sdp_body, session_timer, takes_info_digits};
-use crate::config::{Config, Profile, SipHabits, TrunkPeer};
+use crate::call::trunk::PeerId;
+use crate::config::{Config, DigestUsername, Faces, Number, Profile, SipHabits, TrunkPeer};
 use crate::entropy::Entropy;
+use crate::party::Party;
 use crate::sdp::{Direction, Local, MasterKey, Negotiation, Ssrc};
 use crate::sip::endpoint::{Credentials, OutgoingInvite};
-use crate::sip::flow::{Host, ListenerId, Transport};
-use crate::sip::message::NameAddr;
+use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
+use crate::sip::message::{Headers, NameAddr};
 use crate::sip::uri::Uri;
+
+/// Where a call of ours goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    Peer(PeerId),
+    /// To the user, by WhatsApp.
+    WhatsApp,
+}
 
 /// Of a leg, for its whole life: what our descriptions say about us.
 #[derive(Clone)]
@@ -38,65 +49,113 @@ impl Own {
     }
 }
 
-/// A call toward a PBX that is about to be placed.
+/// A call that is about to be placed.
 pub struct Placing<'a> {
     pub config: &'a Config,
     pub profile: &'a Profile,
-    pub peer: &'a TrunkPeer,
-    pub context: &'a Context,
-    pub extension: &'a str,
     pub own: &'a Own,
 }
 
-/// Everything B's leg begins with.
+/// Everything that the leg begins with.
 pub struct Placed {
     pub invite: OutgoingInvite,
     pub contact: Uri,
     pub negotiation: Negotiation,
 }
 
+/// Who calls whom, as the INVITE says it.
+struct Address {
+    hop: NextHop,
+    /// Of the request.
+    uri: Uri,
+    from: String,
+    to: String,
+    contact: Uri,
+    headers: Headers,
+    credentials: Option<Credentials>,
+}
+
 impl Placing<'_> {
-    pub fn place(&self, entropy: &mut Entropy) -> Option<Placed> {
-        let (host, port) = advertised(self.config, self.peer.hop.listener)?;
-        let transport = self.peer.hop.transport;
-        let contact = Uri::sip(
-            Some(self.context.user.expose()),
-            host,
-            Some(port),
-            transport,
-        );
+    /// To an extension of a PBX, on behalf of a user.
+    pub fn at_pbx(
+        &self,
+        peer: &TrunkPeer,
+        user: &Context,
+        extension: &str,
+        entropy: &mut Entropy,
+    ) -> Option<Placed> {
+        let (host, port) = advertised(self.config, peer.hop.listener)?;
+        let hop = &peer.hop;
+        let (caller, transport) = (user.user.expose(), hop.transport);
+        let record = Uri::sip(Some(extension), &hop.host, None, Transport::Udp);
+        let address = Address {
+            uri: Uri::sip(Some(extension), &hop.host, hop.port, transport),
+            from: user.name_addr(host),
+            to: NameAddr::new(record).to_value(),
+            contact: Uri::sip(Some(caller), host, Some(port), transport),
+            headers: user.headers_toward(host, &self.profile.sip),
+            credentials: credentials(peer),
+            hop: peer.hop.clone(),
+        };
+        Some(self.place(address, entropy))
+    }
+
+    /// To a user, on behalf of a business number (dossier 2.7: R-URI, To and digest URI name the same user at WhatsApp's
+    /// host, From the number at the host that is configured for it).
+    pub fn at_whatsapp(
+        &self,
+        number: &Number,
+        user: &Party,
+        entropy: &mut Entropy,
+    ) -> Option<Placed> {
+        let whatsapp = &self.config.whatsapp;
+        let listener = whatsapp_listener(self.config)?;
+        let (host, port) = advertised(self.config, listener)?;
+        let (caller, callee) = (number.number.expose(), user.expose());
+        let name_addr = |user, host| {
+            let uri = Uri::sip(Some(user), host, None, Transport::Udp);
+            NameAddr::new(uri).to_value()
+        };
+        let address = Address {
+            hop: NextHop {
+                listener,
+                transport: Transport::Tls,
+                host: whatsapp.host.clone(),
+                port: Some(whatsapp.port),
+            },
+            uri: Uri::sip(Some(callee), &whatsapp.host, None, Transport::Tls),
+            from: name_addr(caller, &whatsapp.from_host),
+            to: name_addr(callee, &whatsapp.host),
+            contact: Uri::sip(Some(caller), host, Some(port), Transport::Tls),
+            headers: Headers::default(),
+            credentials: Some(own_credentials(number, &self.profile.sip)),
+        };
+        Some(self.place(address, entropy))
+    }
+
+    fn place(&self, address: Address, entropy: &mut Entropy) -> Placed {
         let mut negotiation = negotiation(self.profile, self.own, entropy);
         let offer = negotiation.offer(Direction::SendRecv);
         let habits = &self.profile.sip;
         let invite = OutgoingInvite {
-            hop: self.peer.hop.clone(),
-            uri: self.target(),
-            from: self.context.name_addr(host),
-            to: NameAddr::new(self.address_of_record()).to_value(),
-            contact: contact.clone(),
+            hop: address.hop,
+            uri: address.uri,
+            from: address.from,
+            to: address.to,
+            contact: address.contact.clone(),
             route: Vec::new(),
-            headers: self.context.headers_toward(host, habits),
+            headers: address.headers,
             body: Some(sdp_body(&offer)),
-            credentials: credentials(self.peer),
+            credentials: address.credentials,
             session_timer: session_timer(habits),
             reliable_provisionals: habits.reliable_provisionals,
             answer_within: patience(habits),
         };
-        Some(Placed {
+        Placed {
             invite,
-            contact,
+            contact: address.contact,
             negotiation,
-        })
-    }
-
-    fn target(&self) -> Uri {
-        let hop = &self.peer.hop;
-        Uri::sip(Some(self.extension), &hop.host, hop.port, hop.transport)
-    }
-
-    fn address_of_record(&self) -> Uri {
-        let host = &self.peer.hop.host;
-        Uri::sip(Some(self.extension), host, None, Transport::Udp)
+        }
     }
 }
 
@@ -115,6 +174,13 @@ pub fn advertised(config: &Config, listener: ListenerId) -> Option<(&Host, u16)>
     Some((host, *port))
 }
 
+/// The one whose name and certificate our calls to WhatsApp carry.
+fn whatsapp_listener(config: &Config) -> Option<ListenerId> {
+    let mut listeners = config.listeners.iter();
+    let facing = listeners.find(|(_, listener)| listener.faces == Faces::WhatsApp);
+    facing.map(|(id, _)| *id)
+}
+
 pub fn credentials(peer: &TrunkPeer) -> Option<Credentials> {
     peer.credentials.as_ref().map(|credentials| Credentials {
         username: credentials.username.clone(),
@@ -122,7 +188,19 @@ pub fn credentials(peer: &TrunkPeer) -> Option<Credentials> {
     })
 }
 
-fn patience(habits: &SipHabits) -> Option<std::time::Duration> {
+/// The name is the number, in all of WhatsApp's samples without `+` (dossier 2.3).
+fn own_credentials(number: &Number, habits: &SipHabits) -> Credentials {
+    let username = match habits.digest_username {
+        DigestUsername::Digits | DigestUsername::Either => number.number.expose_digits(),
+        DigestUsername::Plus => number.number.expose(),
+    };
+    Credentials {
+        username: username.to_owned(),
+        password: number.password.clone(),
+    }
+}
+
+fn patience(habits: &SipHabits) -> Option<Duration> {
     Some(habits.first_response_timeout).filter(|timeout| !timeout.is_zero())
 }
 

@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::call::cdr::{Attempt, CallDirection, CallRef, Cdr, Told};
 use crate::call::ending::Ending;
+use crate::call::leg_end::Parting;
 use crate::call::moment::Moment;
 use crate::party::{Party, PhoneNumber};
 use crate::sdp::Agreement;
@@ -52,12 +53,6 @@ impl Record {
         }
     }
 
-    /// The CDR of a call that was let in and refused at once.
-    pub fn refused(now: Moment, call: CallRef, parties: Parties, ending: Ending) -> Cdr {
-        let told = Pair::new(Told::Status(ending.status()), Told::Nothing);
-        Self::new(now, call, parties).close(now, ending, told)
-    }
-
     pub fn name_leg(&mut self, side: Side, name: String) {
         self.call_ids[side] = Some(name);
     }
@@ -82,9 +77,11 @@ impl Record {
         first
     }
 
-    pub fn answered(&mut self, now: Moment) {
-        self.answered = Some(now);
-        self.attempt_came_to("answered".to_owned());
+    /// Whether this was the first answer of the call.
+    pub fn answered(&mut self, now: Moment) -> bool {
+        let first = self.answered.is_none();
+        self.answered.get_or_insert(now);
+        first
     }
 
     pub fn agreed(&mut self, side: Side, agreement: &Agreement) {
@@ -92,13 +89,21 @@ impl Record {
         self.encrypted[side] = agreement.crypto.is_some();
     }
 
-    pub fn counted_by_peer(&mut self, duration_s: Option<u32>) {
-        self.whatsapp_duration_s = duration_s.or(self.whatsapp_duration_s);
+    /// What the side that hung up said of the call. WhatsApp's name of a call to a user is not known before (dossier 2.7).
+    pub fn told_by_peer(&mut self, parting: &Parting) {
+        self.whatsapp_duration_s = parting.duration_s.or(self.whatsapp_duration_s);
+        if self.parties.wacid.is_none() {
+            self.parties.wacid = parting.wacid.clone();
+        }
+    }
+
+    pub fn name_user(&mut self, id: String) {
+        self.parties.user_id = Some(id);
     }
 
     /// The finished CDR, but for what media tells.
     pub fn close(&mut self, now: Moment, ending: Ending, told: Pair<Told>) -> Cdr {
-        if told.b == Told::Cancel {
+        if told.a == Told::Cancel || told.b == Told::Cancel {
             self.attempt_came_to("cancelled".to_owned());
         }
         let since = |start: Instant, end: Instant| end.saturating_duration_since(start);
@@ -150,5 +155,17 @@ impl Record {
 
     pub fn number(&self) -> &PhoneNumber {
         &self.parties.number
+    }
+
+    pub fn parties(&self) -> &Parties {
+        &self.parties
+    }
+
+    pub fn started(&self) -> SystemTime {
+        self.started.wall
+    }
+
+    pub fn answered_at(&self) -> Option<SystemTime> {
+        self.answered.map(|answered| answered.wall)
     }
 }

@@ -36,14 +36,14 @@ pub struct SipLeg {
 }
 
 enum State {
-    /// A: rings until our final response, whose description is kept.
+    /// It called us: rings until our final response, whose description is kept.
     Incoming(Kept),
-    /// A: our 200 is sent, its ACK awaited.
+    /// It called us: our 200 is sent, its ACK awaited.
     Unacknowledged(Kept),
-    /// B: our INVITE is out. An early dialog that the callee changed by UPDATE (by its tag) went its own way since.
+    /// We call it: our INVITE is out. An early dialog that the callee changed by UPDATE (by its tag) went its own way since.
     Outgoing(BTreeMap<String, Negotiation>),
     Confirmed,
-    /// B: was hung up while calling; a 200 that crosses our CANCEL is ended.
+    /// Was hung up while we called it; a 200 that crosses our CANCEL is ended.
     Over,
 }
 
@@ -55,7 +55,7 @@ enum Kept {
 }
 
 impl SipLeg {
-    /// A's INVITE, its offer answered. The answer is kept until `answer`.
+    /// Its INVITE, the offer answered. The answer is kept until `answer`.
     pub fn incoming(
         invite: InviteId,
         request: &Request,
@@ -158,7 +158,8 @@ impl SipLeg {
         ending: &Ending,
     ) -> Result<(), CommandError> {
         self.state = State::Over;
-        endpoint.hang_up(now, self.invite, rejection(ending), reason(ending))
+        let rejection = rejection(ending, &self.habits);
+        endpoint.hang_up(now, self.invite, rejection, reason(ending))
     }
 }
 
@@ -207,7 +208,8 @@ impl SipLeg {
         if let Failure::Rejected(response) = &failure {
             events.extend(named(response));
         }
-        events.extend(self.over(failure_end(failure)));
+        let end = failure_end(failure, &self.habits);
+        events.extend(self.over(end));
         events
     }
 

@@ -5,12 +5,16 @@ use crate::call::ending::Ending;
 use crate::call::health;
 use crate::call::leg::LegEvent;
 use crate::call::leg_end::{LegEnd, Parting};
-use crate::config::{DtmfHabit, SipHabits};
+use crate::config::{DtmfHabit, Meaning, SipHabits};
+use crate::party::UserId;
 use crate::sdp::Refusal;
 use crate::sip::endpoint::{Body, Departure, Failure, Reply, SessionTimer};
 use crate::sip::message::{Headers, Name, Request, Response};
 
 pub const SDP: &str = "application/sdp";
+
+/// Characters of a peer's text that are kept.
+const MAX_TEXT: usize = 256;
 
 pub fn sdp_body(text: &str) -> Body {
     Body {
@@ -39,15 +43,24 @@ pub fn takes_info_digits(habits: &SipHabits) -> bool {
     }
 }
 
-/// The final response to a caller that has none yet.
-pub fn rejection(ending: &Ending) -> Reply {
-    let mut reply = match ending.status() {
-        503 => health::unavailable(ending.cause.row().words),
-        status => Reply::status(status),
+/// The final response to a caller that has none yet. A PBX is told in every field that a phone may show.
+pub fn rejection(ending: &Ending, habits: &SipHabits) -> Reply {
+    let words = ending.cause.row().words;
+    let mut reply = match (ending.status(), ending.retry_after_s) {
+        (503, None) => health::unavailable(words),
+        (status, _) => Reply::status(status),
     };
     reply.headers.push(Name::Reason, ending.reason());
-    if let (488, Some(detail)) = (reply.status, &ending.detail) {
-        reply.headers.push(Name::Warning, health::warning(detail));
+    if let Some(seconds) = ending.retry_after_s {
+        reply.headers.push(Name::RetryAfter, seconds.to_string());
+    }
+    if !habits.frozen {
+        reply.reason = Some(words.to_owned());
+    }
+    if let Some(detail) = &ending.detail
+        && (reply.status == 488 || !habits.frozen)
+    {
+        reply.headers.set(Name::Warning, health::warning(detail));
     }
     reply
 }
@@ -82,15 +95,22 @@ pub fn is_sdp(request: &Request) -> bool {
 
 pub fn named(response: &Response) -> impl Iterator<Item = LegEvent> + use<> {
     let call_id = response.headers.call_id().ok().map(str::to_owned);
-    call_id.map(LegEvent::Named).into_iter()
+    let user_id = response.headers.get_loose("x-wa-meta-user-id").map(cut);
+    let user_id = user_id.filter(|id| UserId::parse(id).is_some());
+    let events = [
+        call_id.map(LegEvent::Named),
+        user_id.map(LegEvent::UserNamed),
+    ];
+    events.into_iter().flatten()
 }
 
-pub fn failure_end(failure: Failure) -> LegEnd {
+pub fn failure_end(failure: Failure, habits: &SipHabits) -> LegEnd {
     match failure {
         Failure::Rejected(response) => LegEnd::Rejected {
             status: response.status,
             q850: q850(&response.headers),
-            phrase: response.reason.clone(),
+            meaning: meaning(&response, habits),
+            phrase: cut(&response.reason),
         },
         Failure::Timeout => LegEnd::Unreachable("timeout".to_owned()),
         Failure::Transport(error) => LegEnd::Unreachable(error.to_string()),
@@ -117,12 +137,28 @@ pub fn departed(why: Departure) -> LegEnd {
 
 fn parting(bye: &Request) -> Parting {
     let duration = bye.headers.get_loose("x-wa-meta-call-duration");
+    let wacid = bye.headers.get_loose("x-wa-meta-wacid");
     let words = bye.headers.reasons().find_map(|reason| reason.text);
     Parting {
         q850: q850(&bye.headers),
-        words: words.map(|words| words.chars().take(128).collect()),
+        words: words.map(|words| cut(&words)),
+        wacid: wacid.map(cut),
         duration_s: duration.and_then(|seconds| seconds.trim().parse().ok()),
     }
+}
+
+/// What the peer's profile says that a final response means.
+fn meaning(response: &Response, habits: &SipHabits) -> Option<Meaning> {
+    let warnings: Vec<&str> = response.headers.all(&Name::Warning).collect();
+    let texts = || std::iter::once(response.reason.as_str()).chain(warnings.iter().copied());
+    let refusals = habits.refusals.iter();
+    let mut fitting = refusals.filter(|refusal| refusal.fits(response.status, texts()));
+    fitting.next().map(|refusal| refusal.means)
+}
+
+/// A peer's text, for a record.
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 /// The Q.850 cause of a `Reason` header (RFC 3326).

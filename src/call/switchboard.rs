@@ -7,6 +7,7 @@
 mod beside;
 mod leading;
 mod new_calls;
+mod ordering;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use tracing::info;
 use crate::call::admission::Admission;
 use crate::call::cdr::{CallRef, Cdr};
 pub use crate::call::health::Condition;
+use crate::call::ledger::{LedgerCommand, LedgerEvent};
 use crate::call::line::Line;
 pub use crate::call::moment::Moment;
 pub use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
@@ -50,6 +52,7 @@ pub struct Switchboard {
     requests: BTreeMap<RequestId, Purpose>,
     deadlines: BTreeSet<(Instant, CallRef)>,
     media: VecDeque<MediaCommand>,
+    ledger: VecDeque<LedgerCommand>,
     cdrs: VecDeque<Cdr>,
 }
 
@@ -83,6 +86,7 @@ impl Switchboard {
             requests: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             media: VecDeque::new(),
+            ledger: VecDeque::new(),
             cdrs: VecDeque::new(),
             config,
             entropy,
@@ -111,6 +115,15 @@ impl Switchboard {
         let call = event.call().clone();
         if let Some(line) = self.lines.get_mut(&call) {
             line.call.handle_media(now, event);
+            self.settle_line(now, &call);
+        }
+        self.settle(now);
+    }
+
+    pub fn handle_ledger(&mut self, now: Moment, event: LedgerEvent) {
+        let LedgerEvent::Judged { call, judgement } = event;
+        if let Some(line) = self.lines.get_mut(&call) {
+            line.call.handle_judgement(now, judgement);
             self.settle_line(now, &call);
         }
         self.settle(now);
@@ -165,7 +178,8 @@ impl Switchboard {
 
     /// No call, and nothing left to be polled about one.
     pub fn is_idle(&self) -> bool {
-        self.lines.is_empty() && self.media.is_empty() && self.cdrs.is_empty()
+        let nothing_to_tell = self.media.is_empty() && self.ledger.is_empty();
+        self.lines.is_empty() && nothing_to_tell && self.cdrs.is_empty()
     }
 
     /// Nothing that was sent waits for its answer either: BYE, CANCEL, REGISTER.
@@ -207,6 +221,10 @@ impl Switchboard {
 
     pub fn poll_media(&mut self) -> Option<MediaCommand> {
         self.media.pop_front()
+    }
+
+    pub fn poll_ledger(&mut self) -> Option<LedgerCommand> {
+        self.ledger.pop_front()
     }
 
     pub fn poll_cdr(&mut self) -> Option<Cdr> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use crate::call::call::Candidate;
+use crate::call::placing::Target;
 use crate::config::{Config, Probe, Trunk, TrunkPeer};
 use crate::entropy::Entropy;
 use crate::sip::endpoint::RequestId;
@@ -113,7 +114,7 @@ impl Trunks {
             if watched.is_none_or(Watched::is_up) {
                 let cooling = watched.is_some_and(|watched| watched.is_cooling(now));
                 let candidate = Candidate {
-                    peer: id,
+                    target: Target::Peer(id),
                     name: peer.name.clone(),
                 };
                 waiting.push((cooling, peer.priority, peer.weight, candidate));
@@ -330,10 +331,7 @@ mod tests {
     #[test]
     fn cooling_peers_and_lower_priorities_come_later() {
         let candidate = |name: &str| Candidate {
-            peer: PeerId {
-                trunk: "t".to_owned(),
-                index: 0,
-            },
+            target: Target::WhatsApp,
             name: name.to_owned(),
         };
         let waiting = vec![

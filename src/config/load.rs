@@ -86,6 +86,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     let whatsapp = read_whatsapp(root, &listeners, &mut profiles);
     let trunks = read_trunks(root, &listeners, around, &mut profiles);
     let numbers = read_numbers(root, &trunks, around, &mut profiles);
+    require_numbers(root, &trunks, &numbers);
     let routes = read_routes(root, &trunks, &numbers);
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
     let log = section(root, "log", Log::read);
@@ -250,6 +251,23 @@ fn masked(number: &str) -> String {
     format!("...{}", tail.into_iter().rev().collect::<String>())
 }
 
+/// A trunk may call with a number that is configured.
+fn require_numbers(root: &Table<'_>, trunks: &BTreeMap<String, Trunk>, numbers: &[Number]) {
+    let named = root.table("trunks").map(|table| table.named(str::to_owned));
+    for (name, value) in named.unwrap_or_default() {
+        let wanted = trunks.get(&name).and_then(|trunk| trunk.number.as_ref());
+        let value = value.table().and_then(|table| table.value("number"));
+        if let (Some(wanted), Some(value)) = (wanted, value)
+            && !numbers.iter().any(|known| known.number == *wanted)
+        {
+            value.error(UNKNOWN_NUMBER, WRITE_NUMBER);
+        }
+    }
+}
+
+const UNKNOWN_NUMBER: &str = "this business number is not configured";
+const WRITE_NUMBER: &str = "write it as under [numbers]";
+
 fn read_routes(
     root: &Table<'_>,
     trunks: &BTreeMap<String, Trunk>,
@@ -267,10 +285,7 @@ fn read_routes(
                     .iter()
                     .any(|known| Some(&known.number) == route.number.as_ref())
             {
-                value.error(
-                    "this business number is not configured",
-                    "write it as under [numbers]",
-                );
+                value.error(UNKNOWN_NUMBER, WRITE_NUMBER);
             }
             route
         });

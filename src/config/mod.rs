@@ -15,6 +15,7 @@ mod outside;
 mod prefix;
 mod profile;
 mod profiles;
+mod refusal;
 mod report;
 mod route;
 mod surroundings;
@@ -31,6 +32,7 @@ pub use prefix::{Prefix, PrefixError};
 pub use profile::{
     Challenge, DigestAlgorithm, DigestUsername, DtmfHabit, Profile, SessionTimerHabit, SipHabits,
 };
+pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};
 pub use route::{Hours, Route};
 pub use trunk::{PeerCredentials, Probe, Register, Trunk, TrunkPeer};

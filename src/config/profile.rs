@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::Prefix;
 use super::toml_file::{Table, Value};
+use super::{Prefix, Refusal};
 use crate::media::bridge::Habits;
 use crate::sdp::{Codec, Policy, Security, Suite};
 
@@ -61,6 +61,8 @@ pub struct SipHabits {
     pub pass_headers: Vec<String>,
     /// Identify callers by P-Asserted-Identity as well as From.
     pub asserted_identity: bool,
+    /// What its final responses mean, where they mean more than the status says.
+    pub refusals: Vec<Refusal>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +138,7 @@ impl Profile {
                 dtmf: DtmfHabit::Rtp,
                 pass_headers: Vec::new(),
                 asserted_identity: false,
+                refusals: Vec::new(),
             },
             sdp: Policy {
                 codecs: vec![Codec::Pcma, Codec::Pcmu],
@@ -166,6 +169,11 @@ impl Profile {
         profile.name = name;
         if let Some(sip) = table.table("sip") {
             profile.sip = sip.read(|sip| SipHabits::read(sip, &base.sip));
+        }
+        let refusals = table.tables("refusals");
+        if !refusals.is_empty() {
+            let read = |table: Table<'_>| table.read(Refusal::read);
+            profile.sip.refusals = refusals.into_iter().filter_map(read).collect();
         }
         if let Some(media) = table.table("media") {
             media.read(|media| {
@@ -230,6 +238,7 @@ impl SipHabits {
                 .list("pass_headers", |value| read_header(&value))
                 .unwrap_or_else(|| base.pass_headers.clone()),
             asserted_identity: table.flag("asserted_identity", base.asserted_identity),
+            refusals: base.refusals.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
 use super::whatsapp::read_extension;
 use super::{Faces, Prefix};
+use crate::party::PhoneNumber;
 use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
 
 const DEFAULT_PROBE_INTERVAL: Duration = Duration::from_secs(30);
@@ -23,6 +24,8 @@ pub struct Trunk {
     pub profile: String,
     pub peers: Vec<TrunkPeer>,
     pub probe: Probe,
+    /// The business number that calls from here are made with, when the caller shows none of ours.
+    pub number: Option<PhoneNumber>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +93,9 @@ impl Trunk {
                 .into_iter()
                 .map(|peer| peer.read(|peer| TrunkPeer::read(&name, peer, listeners, around)))
                 .collect();
+            let number = table
+                .value("number")
+                .map(|value| value.parse("write it as in \"+17015550100\"", PhoneNumber::parse));
             let probe = Probe {
                 interval: table.seconds("probe_interval_s", 0..=3_600, DEFAULT_PROBE_INTERVAL),
                 down_after: table.number("probe_down_after", 1..=100, 3),
@@ -99,6 +105,7 @@ impl Trunk {
                 profile: profile?,
                 peers: peers.into_iter().collect::<Option<_>>()?,
                 probe,
+                number: number.map_or(Some(None), |number| number.map(Some))?,
                 name: name.clone(),
             })
         })

@@ -2,14 +2,19 @@
 
 use secrecy::SecretString;
 
+use super::host::parse_host;
 use super::profile::read_prefix;
 use super::profiles::Profiles;
 use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
 use super::{Faces, Listener, Prefix};
 use crate::party::PhoneNumber;
+use crate::sip::flow::Host;
 
 const DEFAULT_PROFILE: &str = "meta";
+/// Where WhatsApp takes calls to its users (dossier 2.1).
+const DEFAULT_HOST: &str = "wa.meta.vc";
+const DEFAULT_PORT: u16 = 5061;
 /// WhatsApp's own limit (dossier 11: 1000 or 5000).
 const DEFAULT_CONCURRENT_CALLS: u32 = 1_000;
 
@@ -21,6 +26,11 @@ pub struct WhatsApp {
     pub source_prefixes: Vec<Prefix>,
     /// Digest realm of our challenge.
     pub realm: String,
+    /// Where calls to users go: the name that its certificate covers and that their URIs have.
+    pub host: Host,
+    pub port: u16,
+    /// The host in `From` of calls to users. WhatsApp wants the number's configured SIP server (dossier 2.9).
+    pub from_host: Host,
 }
 
 /// One WhatsApp business number.
@@ -50,21 +60,39 @@ impl WhatsApp {
             None => DEFAULT_PROFILE.to_owned(),
         };
         let realm = value("realm").map(|value| read_realm(&value));
-        let advertised = || {
-            let mut facing = listeners.filter(|listener| listener.faces == Faces::WhatsApp);
-            facing
-                .next()
-                .map(|listener| listener.advertise.0.to_string())
-        };
+        let host = |key| value(key).map(|value| read_name(&value));
+        let (server, from_host) = (host("host"), host("from_host"));
+        let port = table.map(|table| table.number("port", 1..=65_535, DEFAULT_PORT.into()));
+        let mut facing = listeners.filter(|listener| listener.faces == Faces::WhatsApp);
+        let advertised = facing.next().map(|listener| listener.advertise.0.clone());
         Some(Self {
             source_prefixes: read_sources(table, profiles.get(&profile)?.source_prefixes.clone()),
             profile,
-            realm: match realm {
-                Some(realm) => realm?,
-                None => advertised().unwrap_or_else(|| "wabridge".to_owned()),
+            realm: match (realm, &advertised) {
+                (Some(realm), _) => realm?,
+                (None, Some(advertised)) => advertised.to_string(),
+                (None, None) => "wabridge".to_owned(),
+            },
+            host: server.unwrap_or_else(|| Some(Host::Name(DEFAULT_HOST.to_owned())))?,
+            port: port.map_or(Some(DEFAULT_PORT), |port| u16::try_from(port).ok())?,
+            from_host: match from_host {
+                Some(from_host) => from_host?,
+                None => advertised.unwrap_or_else(|| Host::Name("wabridge.invalid".to_owned())),
             },
         })
     }
+}
+
+/// An address instead gets 404 (dossier 2.1).
+fn read_name(value: &Value<'_>) -> Option<Host> {
+    let host = value.parse("write a host name, as in \"sip.example.com\"", parse_host)?;
+    if let Host::Address(_) = host {
+        value.warning(
+            "WhatsApp wants a host name here, this is an address",
+            "write the name",
+        );
+    }
+    Some(host)
 }
 
 fn read_sources(table: Option<&Table<'_>>, usual: Vec<Prefix>) -> Vec<Prefix> {

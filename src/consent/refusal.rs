@@ -65,7 +65,7 @@ pub const REFUSALS: [RefusalRow; 10] = [
     row("connected_limit", 480, 20, "The user was called as often as WhatsApp allows"),
     row("barred", 480, 20, "WhatsApp takes no calls to this user for the time being"),
     row("call_active", 486, 17, "A call with this user is going on"),
-    row("number_full", 503, 34, "The business number has as many calls as WhatsApp allows"),
+    row("no_line", 503, 34, "The business number has as many calls as WhatsApp allows"),
 ];
 
 impl Refusal {

@@ -15,8 +15,10 @@ use super::service::{self, Watchdog};
 use super::signals::{Order, Signals};
 use super::stage::{Stage, Step};
 use super::tally::{self, Tally};
+use crate::call::ledger::{Judgement, LedgerCommand, LedgerEvent};
 use crate::call::switchboard::{MediaEvent, Moment, Switchboard};
 use crate::config::Config;
+use crate::consent::Verdict;
 use crate::entropy::Entropy;
 use crate::net::{NetEvent, Network};
 use crate::store::Store;
@@ -159,6 +161,9 @@ impl Signalling {
     }
 
     fn carry_out(&mut self, now: Moment) {
+        while let Some(command) = self.switchboard.poll_ledger() {
+            self.ask_ledger(now, command);
+        }
         while let Some(transmit) = self.switchboard.poll_transmit() {
             self.world.network.send(transmit);
         }
@@ -167,6 +172,15 @@ impl Signalling {
         }
         while let Some(cdr) = self.switchboard.poll_cdr() {
             self.world.store.keep(&cdr);
+        }
+    }
+
+    /// Nothing is known of any user: WhatsApp is asked by calling.
+    fn ask_ledger(&mut self, now: Moment, command: LedgerCommand) {
+        if let LedgerCommand::Place { call, .. } = command {
+            let judgement = Judgement::Verdict(Verdict::Unknown);
+            let event = LedgerEvent::Judged { call, judgement };
+            self.switchboard.handle_ledger(now, event);
         }
     }
 

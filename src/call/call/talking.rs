@@ -20,7 +20,9 @@ impl Call {
                 self.agree(side, agreement);
             }
             // An early dialog may be re-offered too (RFC 3311 §5.1).
-            State::Dialling { .. } => self.agree(side, agreement),
+            State::Asking { .. } | State::Alerting { .. } | State::Dialling { .. } => {
+                self.agree(side, agreement);
+            }
             State::Closing { .. } | State::Over => {}
         }
     }
@@ -32,7 +34,11 @@ impl Call {
                 digit: digit.key,
                 duration: digit.duration,
             }),
-            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
+            State::Asking { .. }
+            | State::Alerting { .. }
+            | State::Dialling { .. }
+            | State::Closing { .. }
+            | State::Over => {}
         }
     }
 
@@ -58,11 +64,15 @@ impl Call {
         debug!(%side, "digit");
         match self.state {
             State::Answered | State::Confirmed => {
-                if side == Side::A && self.habits.digits_by_signalling {
-                    self.command(Side::B, LegCommand::Digit(digit));
+                if self.habits.digits_by_signalling[!side] {
+                    self.command(!side, LegCommand::Digit(digit));
                 }
             }
-            State::Dialling { .. } | State::Closing { .. } | State::Over => {}
+            State::Asking { .. }
+            | State::Alerting { .. }
+            | State::Dialling { .. }
+            | State::Closing { .. }
+            | State::Over => {}
         }
     }
 
@@ -81,7 +91,9 @@ impl Call {
                 let ending = Ending::new(Cause::MediaTimeout, side.into()).because(silence);
                 self.end(now, ending, None);
             }
-            State::Dialling { .. }
+            State::Asking { .. }
+            | State::Alerting { .. }
+            | State::Dialling { .. }
             | State::Answered
             | State::Confirmed
             | State::Closing { .. }

@@ -6,9 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::cdr::CallDirection;
+use crate::call::ledger::Judgement;
 use crate::call::leg::Digit;
 use crate::call::leg_end::{LegEnd, Parting};
 use crate::call::record::Parties;
+use crate::config::Meaning;
+use crate::consent::{Fact, Refusal, Verdict};
 use crate::media::bridge::{Habits, Report, StreamSpec};
 use crate::party::{Party as WhoCalls, PhoneNumber};
 use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Ssrc};
@@ -48,9 +51,57 @@ fn spec() -> BridgeSpec {
     }
 }
 
-fn parties() -> Parties {
+/// The ways a call begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    User { late_offer: bool },
+    Agent { late_offer: bool },
+    AgentFirst,
+    UserFirst,
+}
+
+impl Kind {
+    fn is_by_user(self) -> bool {
+        matches!(self, Self::User { .. })
+    }
+
+    fn is_ordered(self) -> bool {
+        matches!(self, Self::AgentFirst | Self::UserFirst)
+    }
+
+    fn user(self) -> Side {
+        match self {
+            Self::User { .. } | Self::UserFirst => Side::A,
+            Self::Agent { .. } | Self::AgentFirst => Side::B,
+        }
+    }
+
+    fn beginning(self) -> Beginning {
+        match self {
+            Self::User { late_offer } | Self::Agent { late_offer } => {
+                let offer = (!late_offer).then(|| agreement(Direction::SendRecv));
+                Beginning::Called(offer)
+            }
+            Self::AgentFirst | Self::UserFirst => Beginning::Ordered,
+        }
+    }
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        any::<bool>().prop_map(|late_offer| Kind::User { late_offer }),
+        any::<bool>().prop_map(|late_offer| Kind::Agent { late_offer }),
+        Just(Kind::AgentFirst),
+        Just(Kind::UserFirst),
+    ]
+}
+
+fn parties(kind: Kind) -> Parties {
     Parties {
-        direction: CallDirection::UserInitiated,
+        direction: match kind.is_by_user() {
+            true => CallDirection::UserInitiated,
+            false => CallDirection::BusinessInitiated,
+        },
         wacid: None,
         call_id: None,
         user: WhoCalls::from_user_part("+12195550714").unwrap(),
@@ -62,26 +113,29 @@ fn parties() -> Parties {
     }
 }
 
-fn call(now: Moment, peers: usize, late_offer: bool) -> Call {
+fn call(now: Moment, kind: Kind, peers: usize) -> Call {
     let ports = PortPair { rtp: 2, rtcp: 3 };
     let candidate = |index| Candidate {
-        peer: PeerId {
-            trunk: "t".to_owned(),
-            index,
-        },
+        target: Target::WhatsApp,
         name: format!("peer {index}"),
     };
+    let candidates: VecDeque<_> = (0..peers).map(candidate).collect();
+    let parties = parties(kind);
     let plan = Plan {
-        record: Record::new(now, CallRef("x".to_owned()), parties()),
+        pair: consent::Pair::new(parties.number.clone(), parties.user.clone()),
+        record: Record::new(now, CallRef("x".to_owned()), parties),
         ports: Pair::new(ports, ports),
         spec: spec(),
-        agreed_a: (!late_offer).then(|| agreement(Direction::SendRecv)),
-        candidates: (0..peers).map(candidate).collect(),
+        beginning: kind.beginning(),
+        candidates: Pair::new(candidates.clone(), candidates),
         habits: CallHabits {
             ringing: true,
-            answer_timeout: Duration::from_secs(45),
-            digits_by_signalling: true,
+            answer_timeout: Pair::new(Duration::from_secs(45), Duration::from_secs(45)),
+            digits_by_signalling: Pair::new(false, true),
+            when_unknown: WhenUnknown::Refuse,
         },
+        user: kind.user(),
+        other_calls: 0,
     };
     Call::new(now, plan)
 }
@@ -90,6 +144,7 @@ fn call(now: Moment, peers: usize, late_offer: bool) -> Call {
 enum Input {
     Leg(Side, LegEvent),
     Media(MediaEvent),
+    Judged(Judgement),
     Wait(Duration),
     ShutDown,
 }
@@ -112,7 +167,16 @@ fn input() -> impl Strategy<Value = Input> {
         (300..700u16).prop_map(|status| LegEnd::Rejected {
             status,
             q850: None,
-            phrase: "No".to_owned()
+            phrase: "No".to_owned(),
+            meaning: None,
+        }),
+        prop::sample::select(Meaning::ALL.to_vec()).prop_map(|(name, meaning)| {
+            LegEnd::Rejected {
+                status: 403,
+                q850: None,
+                phrase: name.to_owned(),
+                meaning: Some(meaning),
+            }
         }),
         Just(LegEnd::Unreachable("timeout".to_owned())),
         Just(LegEnd::Disagreed("no audio".to_owned())),
@@ -152,7 +216,14 @@ fn input() -> impl Strategy<Value = Input> {
             error: "broken".to_owned(),
         }),
     ];
+    let judgement = prop::sample::select(vec![
+        Judgement::Verdict(Verdict::Allowed),
+        Judgement::Verdict(Verdict::Unknown),
+        Judgement::Verdict(Verdict::Refused(Refusal::PermissionNotGiven)),
+        Judgement::Unreadable("locked".to_owned()),
+    ]);
     prop_oneof![
+        4 => judgement.prop_map(Input::Judged),
         10 => (side, leg).prop_map(|(side, event)| Input::Leg(side, event)),
         2 => media.prop_map(Input::Media),
         2 => (0..60_000u64).prop_map(|ms| Input::Wait(Duration::from_millis(ms))),
@@ -165,10 +236,12 @@ fn input() -> impl Strategy<Value = Input> {
 struct Books {
     opened: usize,
     closed: usize,
-    dialled: usize,
+    dialled: Pair<usize>,
     answered: usize,
     rang: usize,
     hung_up: Pair<usize>,
+    asked: usize,
+    facts: Vec<Fact>,
     cdrs: Vec<Cdr>,
 }
 
@@ -176,7 +249,7 @@ impl Books {
     fn take(&mut self, call: &mut Call) -> Result<(), TestCaseError> {
         while let Some((side, command)) = call.poll_command() {
             match command {
-                LegCommand::Dial(_) => self.dialled += 1,
+                LegCommand::Dial(_) => self.dialled[side] += 1,
                 LegCommand::Ring => self.rang += 1,
                 LegCommand::Answer => self.answered += 1,
                 LegCommand::Digit(_) => prop_assert_eq!(side, Side::B),
@@ -191,26 +264,40 @@ impl Books {
                 MediaCommand::Bridge { .. } => prop_assert_eq!(self.opened, 1),
             }
         }
+        while let Some(command) = call.poll_ledger() {
+            match command {
+                LedgerCommand::Place { .. } => {
+                    prop_assert_eq!(self.facts.len(), 0, "asked first");
+                    self.asked += 1;
+                }
+                LedgerCommand::Learn { fact, .. } => self.facts.push(fact),
+            }
+        }
         self.cdrs.extend(call.poll_cdr());
         Ok(())
+    }
+
+    fn of(&self, count: impl Fn(&Fact) -> bool) -> usize {
+        self.facts.iter().filter(|fact| count(fact)).count()
     }
 }
 
 proptest! {
     #[test]
     fn any_sequence_ends_with_one_cdr(
+        kind in kind(),
         peers in 1..4usize,
-        late_offer in any::<bool>(),
         inputs in prop::collection::vec(input(), 0..40),
     ) {
         let mut now = Moment { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        let mut call = call(now, peers, late_offer);
+        let mut call = call(now, kind, peers);
         let mut books = Books::default();
         books.take(&mut call)?;
         for input in inputs {
             match input {
                 Input::Leg(side, event) => call.handle_leg(now, side, event),
                 Input::Media(event) => call.handle_media(now, event),
+                Input::Judged(judgement) => call.handle_judgement(now, judgement),
                 Input::Wait(duration) => {
                     now.instant += duration;
                     call.handle_timeout(now);
@@ -228,11 +315,57 @@ proptest! {
         prop_assert!(call.is_over());
         prop_assert_eq!(books.cdrs.len(), 1);
         prop_assert_eq!((books.opened, books.closed), (1, 1));
-        prop_assert!(books.dialled <= peers && books.answered <= 1 && books.rang <= 1);
+        prop_assert!(books.dialled.a <= peers && books.dialled.b <= peers);
+        prop_assert!(books.answered <= 1 && books.rang <= 1);
         prop_assert!(books.hung_up.a <= 1 && books.hung_up.b <= 1);
         let cdr = &books.cdrs[0];
-        prop_assert_eq!(cdr.answered.is_some(), books.answered == 1);
-        prop_assert_eq!(cdr.attempts.len(), books.dialled);
+        if !kind.is_ordered() {
+            prop_assert_eq!(cdr.answered.is_some(), books.answered == 1);
+            prop_assert_eq!(books.dialled.a, 0);
+        }
+        prop_assert_eq!(cdr.attempts.len(), books.dialled.a + books.dialled.b);
         prop_assert!(cdr.attempts.iter().all(|attempt| !attempt.outcome.is_empty()));
+
+        // The ledger: asked once for calls of the business and not called without its leave; told once that the call is
+        // over, and of a pick-up exactly when the record has one.
+        prop_assert_eq!(books.asked, usize::from(!kind.is_by_user()));
+        let over = |fact: &Fact| matches!(fact, Fact::CallEnded { .. } | Fact::CallUnanswered { .. });
+        prop_assert_eq!(books.of(over), 1);
+        prop_assert!(books.facts.last().is_some_and(over));
+        let connected = books.of(|fact| matches!(fact, Fact::CallConnected { .. }));
+        prop_assert_eq!(connected, usize::from(cdr.answered.is_some()));
+        if connected == 1 {
+            prop_assert_eq!(books.of(|fact| matches!(fact, Fact::CallUnanswered { .. })), 0);
+        }
+    }
+}
+
+/// Whoever refuses, nobody is called.
+#[test]
+fn nobody_is_called_without_leave() {
+    let now = Moment {
+        instant: Instant::now(),
+        wall: SystemTime::UNIX_EPOCH,
+    };
+    for kind in [
+        Kind::Agent { late_offer: false },
+        Kind::AgentFirst,
+        Kind::UserFirst,
+    ] {
+        for judgement in [
+            Judgement::Verdict(Verdict::Refused(Refusal::CallActive)),
+            Judgement::Unreadable("locked".to_owned()),
+        ] {
+            let mut call = call(now, kind, 1);
+            call.handle_judgement(now, judgement);
+            call.handle_timeout(Moment {
+                instant: now.instant + LEDGER_PATIENCE + CLOSE_PATIENCE,
+                ..now
+            });
+            let mut books = Books::default();
+            books.take(&mut call).unwrap();
+            assert_eq!((books.dialled.a, books.dialled.b), (0, 0), "{kind:?}");
+            assert_eq!(books.cdrs[0].answered, None);
+        }
     }
 }

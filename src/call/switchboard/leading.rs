@@ -146,6 +146,9 @@ impl Switchboard {
         while let Some(command) = line.call.poll_media() {
             self.media.push_back(command);
         }
+        while let Some(command) = line.call.poll_ledger() {
+            self.ledger.push_back(command);
+        }
         self.cdrs.extend(line.call.poll_cdr());
         if let Some(before) = std::mem::replace(&mut line.deadline, line.call.poll_timeout()) {
             self.deadlines.remove(&(before, call.clone()));

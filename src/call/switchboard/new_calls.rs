@@ -2,22 +2,25 @@
 
 use std::time::UNIX_EPOCH;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::call::admission::Verdict;
-use crate::call::cdr::CallRef;
+use crate::call::cdr::{CallDirection, CallRef, Told};
 use crate::call::ending::{Cause, Ending, Party};
-use crate::call::health::{Condition, Fitness};
+use crate::call::health::{Condition, Fitness, warning};
+use crate::call::identity::Context;
 use crate::call::line::Line;
 use crate::call::moment::Moment;
-use crate::call::reception::{Reception, Supplies};
+use crate::call::outbound;
+use crate::call::reception::{Arrival, Origin, Reception, Supplies};
 use crate::call::record::Record;
-use crate::call::sip_words::rejection;
 use crate::call::switchboard::{Service, Switchboard};
+use crate::call::trunk::PeerId;
 use crate::party::PhoneNumber;
+use crate::side::Pair;
 use crate::sip::endpoint::{InviteId, Reply};
 use crate::sip::flow::Source;
-use crate::sip::message::{Headers, Request};
+use crate::sip::message::{Headers, Name, Request};
 
 impl Switchboard {
     pub(super) fn invited(
@@ -27,23 +30,20 @@ impl Switchboard {
         source: Source,
         request: Box<Request>,
     ) {
-        match self
+        let verdict = self
             .admission
-            .judge(now.instant, &self.config, source, &request)
-        {
-            Verdict::LetIn { number, context } => {
-                let reception = Reception {
-                    now,
-                    config: self.config.clone(),
-                    call: self.new_call_ref(now),
-                    invite,
-                    listener: source.listener,
-                    request,
-                    context,
-                    number,
-                };
-                self.receive(reception);
+            .judge(now.instant, &self.config, source, &request);
+        let arrival = Arrival {
+            invite,
+            listener: source.listener,
+            request,
+        };
+        match verdict {
+            Verdict::User { number, context } => {
+                // Refused or not, the caller knows.
+                let _ = self.receive(now, number, context, Origin::User(arrival));
             }
+            Verdict::Pbx(peer) => self.agent_calls(now, peer, arrival),
             Verdict::Challenged { reply } => self.reject(now, invite, reply),
             Verdict::Refused { reply, why } => {
                 info!(source = %source.remote, status = reply.status, why, "INVITE not let in");
@@ -52,36 +52,74 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn receive(&mut self, reception: Reception) {
-        let now = reception.now;
-        let call = reception.call.clone();
+    /// An agent dials a user.
+    fn agent_calls(&mut self, now: Moment, peer: PeerId, arrival: Arrival) {
+        let Some(number) = outbound::number(&self.config, &peer, &arrival.request) else {
+            let why = "no business number belongs to this caller: set number on the trunk";
+            warn!(trunk = peer.trunk, why, "INVITE not let in");
+            let mut reply = Reply::status(403);
+            reply.headers.push(Name::Warning, warning(why));
+            return self.reject(now, arrival.invite, reply);
+        };
+        let number = number.clone();
+        let dialled = outbound::dialled(&arrival.request);
+        let origin = Origin::Agent {
+            extension: outbound::caller(&arrival.request),
+            objection: dialled.objection,
+            arrival,
+            peer,
+        };
+        let _ = self.receive(now, number, Context::of(dialled.user), origin);
+    }
+
+    /// Makes the call, or says why there is none.
+    pub(super) fn receive(
+        &mut self,
+        now: Moment,
+        number: PhoneNumber,
+        context: Context,
+        origin: Origin,
+    ) -> Result<CallRef, Ending> {
+        let reception = Reception {
+            now,
+            config: self.config.clone(),
+            call: self.new_call_ref(now),
+            number,
+            context,
+            origin,
+        };
         match self.line(&reception) {
             Ok(line) => {
+                let call = reception.call;
                 self.lines.insert(call.clone(), line);
                 self.settle_line(now, &call);
+                Ok(call)
             }
-            Err(ending) => self.refuse(reception, ending),
+            Err(ending) => {
+                self.refuse(reception, &ending);
+                Err(ending)
+            }
         }
     }
 
     /// Checks what a new call needs of us, then puts it together.
-    pub(super) fn line(&mut self, reception: &Reception) -> Result<Line, Ending> {
+    fn line(&mut self, reception: &Reception) -> Result<Line, Ending> {
         if let Some((cause, why)) = self.fitness().refusal() {
             return Err(Ending::new(cause, Party::Bridge).because(why));
         }
-        if self.is_full(&reception.number) {
-            return Err(Ending::new(Cause::NumberFull, Party::Bridge));
-        }
+        let other_calls = self.calls_of(&reception.number);
+        self.check_room(reception, other_calls)?;
         let mut supplies = Supplies {
             ports: &mut self.ports,
             trunks: &self.trunks,
             entropy: &mut self.entropy,
+            other_calls,
         };
         reception.receive(&mut supplies)
     }
 
     /// A call that was let in gets its CDR, also when it goes nowhere.
-    pub(super) fn refuse(&mut self, reception: Reception, ending: Ending) {
+    fn refuse(&mut self, reception: Reception, ending: &Ending) {
         let now = reception.now;
         info!(
             call = %reception.call,
@@ -89,10 +127,16 @@ impl Switchboard {
             detail = ending.detail,
             "call refused"
         );
-        self.reject(now, reception.invite, rejection(&ending));
+        let mut told = Told::Nothing;
+        if let Some(arrival) = reception.origin.arrival() {
+            let invite = arrival.invite;
+            self.reject(now, invite, reception.rejection(ending));
+            told = Told::Status(ending.status());
+        }
         let parties = reception.parties();
-        let cdr = Record::refused(now, reception.call, parties, ending);
-        self.cdrs.push_back(cdr);
+        let mut record = Record::new(now, reception.call, parties);
+        let told = Pair::new(told, Told::Nothing);
+        self.cdrs.push_back(record.close(now, ending.clone(), told));
     }
 
     pub(super) fn reject(&mut self, now: Moment, invite: InviteId, reply: Reply) {
@@ -102,13 +146,24 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn is_full(&self, number: &PhoneNumber) -> bool {
-        let Some(number) = self.config.numbers.get(number) else {
-            return false;
+    fn check_room(&self, reception: &Reception, calls: u32) -> Result<(), Ending> {
+        let number = self.config.numbers.get(&reception.number);
+        let cause = match reception.origin.direction() {
+            CallDirection::UserInitiated => Cause::NumberFull,
+            CallDirection::BusinessInitiated => Cause::NoLine,
         };
+        match number {
+            Some(number) if calls >= number.concurrent_calls => {
+                Err(Ending::new(cause, Party::Bridge))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn calls_of(&self, number: &PhoneNumber) -> u32 {
         let lines = self.lines.values();
-        let busy = lines.filter(|line| line.number() == &number.number && line.call.is_live());
-        busy.count() >= number.concurrent_calls as usize
+        let busy = lines.filter(|line| line.number() == number && line.call.is_live());
+        u32::try_from(busy.count()).unwrap_or(u32::MAX)
     }
 
     /// Milliseconds since 1970 in twelve hex digits, so that it sorts by time, then 64 random bits.

@@ -61,6 +61,9 @@ pub fn config() -> Config {
             profile: "meta".to_owned(),
             source_prefixes: vec![prefix("69.171.224.0", 19)],
             realm: "sip.example.com".to_owned(),
+            host: Host::Name("wa.meta.vc".to_owned()),
+            port: 5061,
+            from_host: Host::Name("sip.example.com".to_owned()),
         },
         numbers: BTreeMap::from([number(NUMBER)]),
         trunks: BTreeMap::from([("office".to_owned(), trunk("office"))]),
@@ -106,6 +109,7 @@ pub fn trunk(name: &str) -> Trunk {
             down_after: 2,
             up_after: 2,
         },
+        number: None,
     }
 }
 
@@ -165,6 +169,7 @@ fn meta() -> Profile {
             dtmf: DtmfHabit::Rtp,
             pass_headers: Vec::new(),
             asserted_identity: false,
+            refusals: Vec::new(),
         },
         sdp: Policy {
             codecs: vec![Codec::Opus],
@@ -210,6 +215,7 @@ fn pbx() -> Profile {
             .map(str::to_owned)
             .to_vec(),
             asserted_identity: true,
+            refusals: Vec::new(),
         },
         sdp: Policy {
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::Opus],

@@ -2,6 +2,7 @@
 //! as text, and a media plane that writes down what it is told.
 
 pub mod config;
+pub mod ledger;
 pub mod media;
 pub mod pbx;
 pub mod sdp;

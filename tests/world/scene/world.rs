@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use wabridge::call::cdr::Cdr;
+use wabridge::call::ledger::LedgerEvent;
 use wabridge::call::switchboard::{MediaEvent, Moment, PortPair, Switchboard};
 use wabridge::config::Config;
 use wabridge::entropy::Entropy;
@@ -17,6 +18,7 @@ use wabridge::sip::flow::{
 };
 
 use super::config::{BACKUP_PBX, MAIN_PBX, PBX_LISTENER, WHATSAPP_LISTENER};
+use super::ledger::Ledger;
 use super::media::Plane;
 use super::sound::{Rtp, Sound};
 use super::wire::Sip;
@@ -34,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(70);
 pub struct World {
     pub board: Switchboard,
     pub plane: Plane,
+    pub ledger: Ledger,
     pub cdrs: Vec<Cdr>,
     /// Port pairs the machine has left.
     pub ports_left: usize,
@@ -52,6 +55,7 @@ enum Happening {
     ToBridge(Source, Vec<u8>),
     ToStation(&'static str, Vec<u8>),
     Media(MediaEvent),
+    Ledger(LedgerEvent),
     Failed(TransmitTag, TransportError),
 }
 
@@ -108,6 +112,7 @@ impl World {
         let mut world = Self {
             board: Switchboard::new(moment, Arc::new(config), entropy),
             plane: Plane::new(),
+            ledger: Ledger::new(),
             cdrs: Vec::new(),
             ports_left: 1000,
             sound: None,
@@ -255,6 +260,11 @@ impl World {
         self.run(Duration::from_secs(120));
         assert!(self.plane.open.is_empty(), "media is open\n{}", self.tell());
         assert!(self.board.is_idle(), "a call is left\n{}", self.tell());
+        assert!(
+            self.ledger.is_at_rest(),
+            "the ledger has a call\n{}",
+            self.tell()
+        );
         for (name, station) in &self.stations {
             assert!(
                 station.inbox.is_empty(),
@@ -310,6 +320,12 @@ impl World {
                 let report = Box::new(report);
                 let at = self.now + Duration::from_millis(5);
                 self.plan(at, Happening::Media(MediaEvent::Closed { call, report }));
+            }
+        }
+        while let Some(command) = self.board.poll_ledger() {
+            if let Some(event) = self.ledger.take(command) {
+                let at = self.now + Duration::from_millis(2);
+                self.plan(at, Happening::Ledger(event));
             }
         }
         while let Some(cdr) = self.board.poll_cdr() {
@@ -427,6 +443,7 @@ impl World {
                 self.input(|board, now| board.handle_received(now, source, &bytes));
             }
             Happening::Media(event) => self.input(|board, now| board.handle_media(now, event)),
+            Happening::Ledger(event) => self.input(|board, now| board.handle_ledger(now, event)),
             Happening::Failed(tag, error) => {
                 self.input(|board, now| board.handle_transmit_failed(now, tag, error));
             }

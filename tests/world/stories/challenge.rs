@@ -240,7 +240,8 @@ fn a_flood() {
     assert!(world.finish().is_empty());
 }
 
-const OUTSIDE_URI: &str = "sip:+12195550714@10.0.0.1";
+/// Nobody that WhatsApp knows.
+const OUTSIDE_URI: &str = "sip:lobby@10.0.0.1";
 
 /// A request of the PBX outside any dialog.
 fn from_pbx(method: &str) -> Sip {
@@ -268,7 +269,7 @@ fn of_a_pbx() {
             password: "of the office".into(),
         });
     });
-    for (method, served) in [("INVITE", "501"), ("MESSAGE", "405"), ("REGISTER", "405")] {
+    for (method, served) in [("INVITE", "404"), ("MESSAGE", "405"), ("REGISTER", "405")] {
         let request = from_pbx(method);
         let ack = |world: &mut World, request: &Sip, response: &Sip| {
             if method == "INVITE" {
@@ -288,18 +289,14 @@ fn of_a_pbx() {
     let options = from_pbx("OPTIONS");
     world.send(PBX, &options);
     world.expect(PBX, "200");
-    assert!(world.finish().is_empty());
+    world.finish_one();
 }
 
-/// Business-initiated calls are not carried yet; strangers on the PBX side hear 403.
+/// Strangers on the PBX side hear 403.
 #[test]
 fn from_the_pbx_side() {
     let mut world = World::new();
     let invite = from_pbx("INVITE");
-    world.send(PBX, &invite);
-    let refusal = world.expect(PBX, "501");
-    assert!(refusal.header("Warning").contains("399"));
-    world.send(PBX, &whatsapp::ack_rejection(&invite, &refusal));
     world.station(PBX).address = "10.0.0.77:5060".parse().unwrap();
     let stranger = invite.set("Call-ID", "outgoing-2").set(
         "Via",
