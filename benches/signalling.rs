@@ -28,6 +28,7 @@ fn endpoint(address: SocketAddr, seed: u8) -> Endpoint {
         timers: Timers::default(),
         user_agent: "bench".to_owned(),
         sent_by: BTreeMap::from([(ListenerId(0), (Host::Address(address.ip()), 5061))]),
+        terse: Default::default(),
         max_transactions: 100_000,
     };
     Endpoint::new(config, Entropy::from_seed([seed; 32]))

@@ -25,7 +25,7 @@ pub use crate::call::moment::Moment;
 pub use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::call::registration::Registrations;
 use crate::call::trunk::{PeerId, Trunks};
-use crate::config::Config;
+use crate::config::{Config, Faces};
 use crate::entropy::Entropy;
 use crate::side::Side;
 use crate::sip::endpoint::{Endpoint, EndpointConfig, InviteId, RequestId, Timers};
@@ -255,10 +255,15 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         .listeners
         .iter()
         .map(|(id, listener)| (*id, listener.advertise.clone()));
+    let mut listeners = config.listeners.iter();
+    let facing_whatsapp = listeners
+        .by_ref()
+        .filter(|(_, listener)| listener.faces == Faces::WhatsApp);
     EndpointConfig {
         timers: Timers::default(),
         user_agent: format!("wabridge/{}", env!("CARGO_PKG_VERSION")),
         sent_by: sent_by.collect(),
+        terse: facing_whatsapp.map(|(id, _)| *id).collect(),
         max_transactions: MAX_TRANSACTIONS,
     }
 }

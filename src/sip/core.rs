@@ -7,16 +7,19 @@ use std::time::Instant;
 use crate::entropy::Entropy;
 use crate::sip::compose;
 use crate::sip::digest::Responder;
-use crate::sip::endpoint::{Body, Counters, EndpointConfig, Event, Reply};
-use crate::sip::flow::{Host, Source, Transmit};
+use crate::sip::endpoint::{Body, Counters, EndpointConfig, Event, Reply, SessionTimer};
+use crate::sip::flow::{Host, ListenerId, Source, Transmit};
 use crate::sip::message::{Headers, Method, Name, Request, Response, Via};
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::{Clients, Owner, Path, Start};
 use crate::sip::transaction::key::MAGIC_COOKIE;
 use crate::sip::transaction::servers::Servers;
 
-/// What a peer may send inside a dialog and be served. Other methods reach the application too, which may refuse them.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK";
+/// What a peer may send and be served. Other methods reach the application too, which may refuse them.
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
+
+/// What a peer on a terse listener is told.
+const TERSE_ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
 
 pub struct Core {
     pub config: EndpointConfig,
@@ -175,7 +178,8 @@ impl Core {
         let Some(server) = self.servers.get(transaction) else {
             return false;
         };
-        let response = self.response(&server.request, to_tag, reply);
+        let listener = server.source.listener;
+        let response = self.response(listener, &server.request, to_tag, reply);
         self.servers.set_to_tag(transaction, to_tag);
         self.send_response(now, transaction, &response)
     }
@@ -210,7 +214,7 @@ impl Core {
     /// Answers without a transaction: for what is too much or too broken to get one.
     pub fn refuse_statelessly(&mut self, source: Source, request: &Request, reply: Reply) {
         let tag = self.new_tag();
-        let response = self.response(request, &tag, reply);
+        let response = self.response(source.listener, request, &tag, reply);
         self.transmits.push_back(Transmit {
             tag: TransactionId(0).tag(),
             target: compose::way_back(source, request),
@@ -218,7 +222,46 @@ impl Core {
         });
     }
 
-    pub fn response(&self, request: &Request, to_tag: &str, reply: Reply) -> Response {
+    /// `Allow` of what goes out by a listener.
+    pub fn allow(&self, listener: ListenerId) -> &'static str {
+        match self.config.terse.contains(&listener) {
+            true => TERSE_ALLOW,
+            false => ALLOW,
+        }
+    }
+
+    /// `Supported` of our INVITEs and of our answers to them.
+    pub fn supported(
+        &self,
+        listener: ListenerId,
+        reliable: bool,
+        timer: SessionTimer,
+    ) -> Option<String> {
+        let timer = match timer {
+            SessionTimer::On { .. } => true,
+            SessionTimer::Off => false,
+        };
+        let replaces = !self.config.terse.contains(&listener);
+        let tags = [
+            (reliable, "100rel"),
+            (timer, "timer"),
+            (replaces, "replaces"),
+        ];
+        let tags: Vec<&str> = tags
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, tag)| *tag)
+            .collect();
+        (!tags.is_empty()).then(|| tags.join(", "))
+    }
+
+    pub fn response(
+        &self,
+        listener: ListenerId,
+        request: &Request,
+        to_tag: &str,
+        reply: Reply,
+    ) -> Response {
         let mut response = Response::reply_to(request, reply.status, reply.reason.as_deref());
         let headers = &mut response.headers;
         if reply.status > 100 {
@@ -227,7 +270,7 @@ impl Core {
         headers.push(Name::Server, self.config.user_agent.clone());
         headers.extend(reply.headers);
         if announces_allow(&request.method, reply.status) && headers.get(&Name::Allow).is_none() {
-            headers.push(Name::Allow, ALLOW);
+            headers.push(Name::Allow, self.allow(listener));
         }
         response.body = put_body(headers, reply.body);
         response

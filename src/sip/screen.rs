@@ -6,7 +6,7 @@ use crate::sip::session_timer;
 use crate::sip::uri::{Scheme, Uri};
 
 /// Extensions that a request may require of us.
-const UNDERSTOOD: [&str; 2] = ["100rel", "timer"];
+const UNDERSTOOD: [&str; 3] = ["100rel", "timer", "replaces"];
 
 /// The error to answer with, if the request cannot be served.
 pub fn screen(request: &Request) -> Result<(), Reply> {

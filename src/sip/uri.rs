@@ -80,6 +80,17 @@ impl Uri {
         &self.text
     }
 
+    /// Without what follows `?`. `None`: nothing is left.
+    pub fn without_headers(&self) -> Option<Self> {
+        match self.headers {
+            Some(ref headers) => {
+                let end = self.text.len().checked_sub(headers.len() + 1)?;
+                Self::parse(self.text.get(..end)?).ok()
+            }
+            None => Some(self.clone()),
+        }
+    }
+
     /// The user part unescaped and without RFC 4904 parameters: what a number or an extension is matched by. For `tel:`
     /// the number without its visual separators.
     pub fn user_name(&self) -> Option<String> {

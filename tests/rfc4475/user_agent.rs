@@ -47,6 +47,7 @@ fn config() -> EndpointConfig {
         timers: Timers::default(),
         user_agent: "torture".into(),
         sent_by: BTreeMap::from([(ListenerId(0), (Host::Name("pbx.example.com".into()), 5060))]),
+        terse: Default::default(),
         max_transactions: 10,
     }
 }

@@ -8,7 +8,7 @@ mod id;
 mod outcomes;
 mod receiving;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::entropy::Entropy;
@@ -20,6 +20,7 @@ use crate::sip::flow::{
 use crate::sip::invite::Usage;
 use crate::sip::message::{Headers, Message, Method, Request};
 use crate::sip::outside::Outside;
+use crate::sip::replaces::Replaces;
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::servers;
 pub use crate::sip::transaction::timer::Timers;
@@ -36,6 +37,8 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// What each listener calls itself in Via and Contact.
     pub sent_by: BTreeMap<ListenerId, (Host, u16)>,
+    /// Those toward peers that hear of calls alone: of no REFER, UPDATE, INFO, no extension.
+    pub terse: BTreeSet<ListenerId>,
     /// More server transactions than this and new requests get 503.
     pub max_transactions: usize,
 }
@@ -164,6 +167,18 @@ impl Endpoint {
     pub fn call_id(&self, invite: InviteId) -> Option<&str> {
         let (call_id, _) = self.usages.get(&invite)?.dialog_key()?;
         Some(call_id)
+    }
+
+    /// The usage whose dialog is meant (RFC 3891 §3), or the status to refuse the new INVITE with. An early
+    /// dialog is none: nobody talks in it yet.
+    pub fn find_replaced(&self, replaces: &Replaces) -> Result<InviteId, u16> {
+        let key = (replaces.call_id.clone(), replaces.to_tag.clone());
+        let found = self.dialogs.get(&key);
+        let usage = found
+            .and_then(|invite| self.usages.get(invite))
+            .ok_or(481u16)?;
+        usage.replaceable(replaces)?;
+        Ok(usage.id)
     }
 
     /// Places a call.

@@ -95,7 +95,7 @@ impl Endpoint {
                 usage.modify_failed(core, now, failure);
             }),
             Owner::InDialog(invite, request) => self.with_usage(invite, |usage, core| {
-                usage.request_failed(core, now, request, failure);
+                usage.request_failed(core, now, transaction, request, failure);
             }),
             Owner::Bye(invite) => self.with_usage(invite, |usage, _| usage.bye_failed()),
             Owner::Outside(request) => self.outside.fail(&mut self.core, request, failure),

@@ -8,7 +8,6 @@ use crate::sip::dialog::{Dialog, NotADialog};
 use crate::sip::endpoint::{CommandError, Departure, Event, InviteId, Reply, SessionTimer};
 use crate::sip::flow::Source;
 use crate::sip::invite::ack::AwaitingAck;
-use crate::sip::invite::connect::supported;
 use crate::sip::invite::{Established, LONGEST_RING, Phase, Session, State, Usage};
 use crate::sip::message::{CSeq, Method, Name, NameAddr, Request, Response};
 use crate::sip::reliable::{self, Sender};
@@ -111,7 +110,8 @@ impl Usage {
         let invited = self.unanswered()?;
         let mut response = invited.response(core, contact, reply)?;
         let headers = &mut response.headers;
-        if let Some(supported) = supported(false, setting)
+        let listener = invited.dialog.path().listener;
+        if let Some(supported) = core.supported(listener, false, setting)
             && headers.get(&Name::Supported).is_none()
         {
             headers.push(Name::Supported, supported);
@@ -267,7 +267,8 @@ impl Invited {
     fn response(&self, core: &Core, contact: &Uri, reply: Reply) -> Result<Response, CommandError> {
         let invite = core.servers.get(self.transaction);
         let invite = invite.ok_or(CommandError::Unknown)?;
-        let mut response = core.response(&invite.request, &self.dialog.local_tag, reply);
+        let (listener, tag) = (invite.source.listener, &self.dialog.local_tag);
+        let mut response = core.response(listener, &invite.request, tag, reply);
         let contact = NameAddr::new(contact.clone()).to_value();
         response.headers.set(Name::Contact, contact);
         Ok(response)

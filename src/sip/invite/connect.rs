@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::sip::compose::cseq_value;
-use crate::sip::core::{ALLOW, Core, Draft, put_body};
+use crate::sip::core::{Core, Draft, put_body};
 use crate::sip::dialog::with_tag;
 use crate::sip::digest::Responder;
-use crate::sip::endpoint::{Event, Failure, InviteId, OutgoingInvite, SessionTimer};
+use crate::sip::endpoint::{Event, Failure, InviteId, OutgoingInvite};
 use crate::sip::flow::{Source, Target};
 use crate::sip::invite::inviting::{Inviting, Stage};
 use crate::sip::invite::{State, Usage};
@@ -41,11 +41,12 @@ impl Usage {
             forks: BTreeMap::new(),
         };
         let answer_by = invite.answer_within.map(|within| now + within);
+        let request = first_invite(core, invite, &call_id, &local_tag);
         let transaction = core.send(
             now,
             Draft {
                 owner: Owner::Invite(id),
-                request: first_invite(invite, &call_id, &local_tag),
+                request,
                 path,
                 round: 0,
                 answer_by,
@@ -252,7 +253,8 @@ pub fn to_tag(response: &Response) -> Option<String> {
     to.tag().map(str::to_owned)
 }
 
-fn first_invite(invite: OutgoingInvite, call_id: &str, local_tag: &str) -> Request {
+fn first_invite(core: &Core, invite: OutgoingInvite, call_id: &str, local_tag: &str) -> Request {
+    let listener = invite.hop.listener;
     let mut request = Request::new(Method::Invite, invite.uri);
     let headers = &mut request.headers;
     for route in &invite.route {
@@ -267,25 +269,15 @@ fn first_invite(invite: OutgoingInvite, call_id: &str, local_tag: &str) -> Reque
     headers.push(Name::CSeq, cseq_value(1, &Method::Invite));
     headers.push(Name::Contact, NameAddr::new(invite.contact).to_value());
     if invite.headers.get(&Name::Allow).is_none() {
-        headers.push(Name::Allow, ALLOW);
+        headers.push(Name::Allow, core.allow(listener));
     }
     // Without an offer of ours a reliable provisional response would bring one, to be answered in PRACK (RFC 3262 §5).
     let reliable = invite.reliable_provisionals && invite.body.is_some();
-    if let Some(supported) = supported(reliable, invite.session_timer) {
+    if let Some(supported) = core.supported(listener, reliable, invite.session_timer) {
         headers.push(Name::Supported, supported);
     }
     session_timer::ask(invite.session_timer, None, headers);
     headers.extend(invite.headers);
     request.body = put_body(headers, invite.body);
     request
-}
-
-/// `Supported` of our INVITEs and of our answers to them.
-pub fn supported(reliable: bool, timer: SessionTimer) -> Option<&'static str> {
-    match (reliable, timer) {
-        (true, SessionTimer::On { .. }) => Some("100rel, timer"),
-        (true, SessionTimer::Off) => Some("100rel"),
-        (false, SessionTimer::On { .. }) => Some("timer"),
-        (false, SessionTimer::Off) => None,
-    }
 }

@@ -127,18 +127,25 @@ impl Usage {
             return self.complete(core, request, Ok(Box::new(response.clone())));
         }
         let failure = Failure::Rejected(Box::new(response.clone()));
-        self.request_failed(core, now, request, failure);
+        self.request_failed(core, now, transaction, request, failure);
     }
 
+    /// A NOTIFY that fails ends its subscription, which is a usage of its own (RFC 5057 §5.1): the peer may have forgotten
+    /// that alone.
     pub fn request_failed(
         &mut self,
         core: &mut Core,
         now: Instant,
+        transaction: TransactionId,
         request: RequestId,
         failure: Failure,
     ) {
+        let client = core.clients.get(transaction);
+        let is_notify = client.is_some_and(|client| client.request.method == Method::Notify);
         self.complete(core, request, Err(failure.clone()));
-        self.dialog_gone_by(core, now, &failure);
+        if !is_notify {
+            self.dialog_gone_by(core, now, &failure);
+        }
     }
 
     /// Hands a request to the application.

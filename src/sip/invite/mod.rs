@@ -23,6 +23,7 @@ use crate::sip::endpoint::{
     CommandError, Departure, Event, Failure, InviteId, PendingId, RequestId, SessionTimer,
 };
 use crate::sip::message::{Headers, Response};
+use crate::sip::replaces::Replaces;
 use crate::sip::session_timer::Running;
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::timer::earliest;
@@ -131,6 +132,23 @@ impl Usage {
             State::Over => return None,
         };
         Some((&dialog.call_id, &dialog.local_tag))
+    }
+
+    /// Whether its dialog may give its place to another (RFC 3891 §3); else the status that says why not.
+    pub fn replaceable(&self, replaces: &Replaces) -> Result<(), u16> {
+        match &self.state {
+            State::Established(established) => {
+                if established.session.dialog.remote_tag != replaces.from_tag {
+                    return Err(481);
+                }
+                match replaces.early_only {
+                    true => Err(486),
+                    false => Ok(()),
+                }
+            }
+            State::Inviting(_) | State::Invited(_) => Err(481),
+            State::Leaving(_) | State::Over => Err(603),
+        }
     }
 
     pub fn deadline(&self) -> Option<Instant> {

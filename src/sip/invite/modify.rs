@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::core::{ALLOW, Core, Draft, put_body};
+use crate::sip::core::{Core, Draft, put_body};
 use crate::sip::endpoint::{Body, CommandError, Departure, Failure, RequestId};
-use crate::sip::invite::connect::{MAX_ROUNDS, supported};
+use crate::sip::invite::connect::MAX_ROUNDS;
 use crate::sip::invite::{Phase, State, Usage};
 use crate::sip::message::{Headers, Method, Name, NameAddr, Response};
 use crate::sip::session_timer;
@@ -38,8 +38,9 @@ impl Usage {
             Name::Contact,
             NameAddr::new(session.contact.clone()).to_value(),
         );
-        headers.push(Name::Allow, ALLOW);
-        if let Some(supported) = supported(false, session.setting) {
+        let listener = session.dialog.path().listener;
+        headers.push(Name::Allow, core.allow(listener));
+        if let Some(supported) = core.supported(listener, false, session.setting) {
             headers.push(Name::Supported, supported);
         }
         session_timer::ask(session.setting, session.running.as_ref(), headers);

@@ -6,7 +6,6 @@ use crate::sip::core::Core;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{CommandError, Event, PendingId, Reply};
 use crate::sip::invite::ack::AwaitingAck;
-use crate::sip::invite::connect::supported;
 use crate::sip::invite::{Phase, State, Usage};
 use crate::sip::message::{Method, Name, NameAddr, Request, Response};
 use crate::sip::session_timer;
@@ -203,8 +202,9 @@ impl Usage {
     ) -> Option<Response> {
         let tag = self.local_tag();
         let accepted = (200..300).contains(&reply.status);
-        let request = core.servers.get(transaction)?.request.headers.clone();
-        let mut response = core.response(&core.servers.get(transaction)?.request, &tag, reply);
+        let server = core.servers.get(transaction)?;
+        let (listener, request) = (server.source.listener, server.request.headers.clone());
+        let mut response = core.response(listener, &server.request, &tag, reply);
         let headers = &mut response.headers;
         if let (true, Some(contact)) = (accepted, self.contact()) {
             headers.set(Name::Contact, NameAddr::new(contact.clone()).to_value());
@@ -213,7 +213,7 @@ impl Usage {
             && accepted
         {
             let session = &mut established.session;
-            if let Some(supported) = supported(false, session.setting) {
+            if let Some(supported) = core.supported(listener, false, session.setting) {
                 headers.set(Name::Supported, supported);
             }
             let running = session.running.as_ref();

@@ -13,5 +13,6 @@ mod outside;
 mod reliable;
 mod screen;
 mod session;
+mod transfer;
 mod whatsapp;
 mod world;

@@ -109,6 +109,7 @@ impl World {
             timers: Timers::default(),
             user_agent: "world".to_owned(),
             sent_by: BTreeMap::from([(ListenerId(0), (Host::Address(address(end).ip()), 5060))]),
+            terse: Default::default(),
             max_transactions,
         };
         let end_of_it = End {
