@@ -17,6 +17,7 @@ mod setting_up;
 mod talking;
 #[cfg(test)]
 mod tests;
+mod transferring;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ use crate::consent::{self, WhenUnknown};
 use crate::media::bridge::{self, BridgeSpec};
 use crate::sdp::Agreement;
 use crate::side::{Pair, Side};
+
+use transferring::Underway;
 
 /// How long counters are waited for after `MediaCommand::Close`.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -120,6 +123,11 @@ enum State {
     /// B answered and A was told; A has not confirmed yet.
     Answered,
     Confirmed,
+    /// Confirmed, and the PBX's side is to be taken by somebody else, who is being called until the deadline.
+    Transferring {
+        deadline: Instant,
+        underway: Box<Underway>,
+    },
     /// Both legs are over; counters are awaited until the deadline.
     Closing {
         deadline: Instant,
@@ -180,9 +188,10 @@ impl Call {
             LegEvent::Ringing => self.ring(now, side),
             LegEvent::EarlyMedia(agreement) => self.agree_early(side, agreement),
             LegEvent::Answered(agreement) => self.answered(now, side, agreement),
-            LegEvent::Confirmed(agreement) => self.confirm(agreement),
+            LegEvent::Confirmed(agreement) => self.confirm(side, agreement),
             LegEvent::Reagreed(agreement) => self.agree_anew(side, agreement),
             LegEvent::Digit(digit) => self.play_digit(!side, digit),
+            LegEvent::Referred(referral) => self.referred(now, side, referral),
             LegEvent::Ended(end) => self.leg_ended(now, side, end),
         }
     }
@@ -208,6 +217,9 @@ impl Call {
             State::Dialling { deadline, .. } if *deadline <= now.instant => {
                 self.end(now, Ending::new(Cause::NoAnswer, Party::Callee), None);
             }
+            State::Transferring { deadline, .. } if *deadline <= now.instant => {
+                self.transfer_timed_out(now);
+            }
             State::Closing { deadline, .. } if *deadline <= now.instant => {
                 warn!("media counters did not come back");
                 self.close(None);
@@ -217,6 +229,7 @@ impl Call {
             | State::Dialling { .. }
             | State::Answered
             | State::Confirmed
+            | State::Transferring { .. }
             | State::Closing { .. }
             | State::Over => {}
         }
@@ -249,6 +262,7 @@ impl Call {
             State::Asking { deadline, .. }
             | State::Alerting { deadline }
             | State::Dialling { deadline, .. }
+            | State::Transferring { deadline, .. }
             | State::Closing { deadline, .. } => Some(*deadline),
             State::Answered | State::Confirmed | State::Over => None,
         }
@@ -266,7 +280,8 @@ impl Call {
             | State::Alerting { .. }
             | State::Dialling { .. }
             | State::Answered
-            | State::Confirmed => true,
+            | State::Confirmed
+            | State::Transferring { .. } => true,
             State::Closing { .. } | State::Over => false,
         }
     }
@@ -304,6 +319,7 @@ impl State {
             Self::Dialling { .. } => "dialling",
             Self::Answered => "answered",
             Self::Confirmed => "talking",
+            Self::Transferring { .. } => "transferring",
             Self::Closing { .. } | Self::Over => "closing",
         }
     }

@@ -41,6 +41,9 @@ pub struct Cdr {
     pub peer: Option<String>,
     /// Every peer tried, in order, with what came of it.
     pub attempts: Vec<Attempt>,
+    /// What became of the PBX's wishes to put another in its place, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Transfer>,
 
     #[serde(serialize_with = "time")]
     pub started: SystemTime,
@@ -98,6 +101,26 @@ pub struct Attempt {
     pub peer: String,
     /// `answered`, `486`, `timeout`, ...
     pub outcome: String,
+}
+
+/// One side put another in its place, or tried to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Transfer {
+    pub to: String,
+    pub kind: TransferKind,
+    /// `answered`, `486`, `timeout`, ...
+    pub outcome: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// REFER.
+    Blind,
+    /// REFER with Replaces.
+    Attended,
+    /// INVITE with Replaces.
+    Takeover,
 }
 
 /// What we last told a side to end its leg.

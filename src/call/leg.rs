@@ -27,6 +27,8 @@ pub enum LegEvent {
     Reagreed(Box<Agreement>),
     /// A digit came by signalling.
     Digit(Digit),
+    /// The side wants another to take its place: `TakeReferral` or `RefuseReferral`.
+    Referred(Referral),
     /// The leg is over.
     Ended(LegEnd),
 }
@@ -42,8 +44,33 @@ pub enum LegCommand {
     Answer,
     /// Pass a digit on by signalling.
     Digit(Digit),
+    /// The referral is followed: call its target, as successor of this side.
+    TakeReferral,
+    /// It is not.
+    RefuseReferral,
+    /// Tell the side that referred us how far that is: a provisional or final SIP status.
+    TellReferrer(u16),
+    /// The successor becomes this side's leg, the former one is ended.
+    Succeed,
+    /// End the successor, which does not succeed.
+    DropSuccessor(Ending),
     /// End the leg, whatever its state.
     HangUp(Ending),
+}
+
+/// Whom a side refers us to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Referral {
+    /// For the record.
+    pub to: String,
+    pub kind: ReferralKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReferralKind {
+    Blind,
+    /// The referrer talks to the target, whose place in that dialog the other side is to take.
+    Attended,
 }
 
 /// A key of the dial pad: `0-9*#A-D`.

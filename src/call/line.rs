@@ -1,5 +1,7 @@
 //! A call on the wire: a [`Call`] with the SIP legs that carry out its commands and tell it what happens.
 
+mod succession;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,8 +37,32 @@ pub struct Line {
     legs: Pair<Option<SipLeg>>,
     /// The PBX peer that a side is, or is being tried at.
     peers: Pair<Option<PeerId>>,
+    /// The leg that is to take the PBX's side.
+    successor: Option<Successor>,
+    /// The leg that gave its place away and is to hear of it before it is hung up.
+    former: Option<Former>,
+    /// The NOTIFY that told a referrer of its success.
+    last_told: Option<RequestId>,
     /// Every usage this call ever had.
     invites: Vec<InviteId>,
+}
+
+struct Successor {
+    leg: SipLeg,
+    peer: PeerId,
+}
+
+struct Former {
+    leg: SipLeg,
+    /// Its last NOTIFY.
+    told: RequestId,
+}
+
+/// What a usage is to the call.
+enum Place {
+    Leg(Side),
+    Successor,
+    Former,
 }
 
 /// The rooms that a line works with, lent for one step.
@@ -72,6 +98,9 @@ impl Line {
             own: parts.own,
             legs: Pair::new(parts.leg_a, None),
             peers: parts.peers,
+            successor: None,
+            former: None,
+            last_told: None,
         }
     }
 
@@ -87,21 +116,58 @@ impl Line {
         &self.invites
     }
 
-    /// Which side a usage is now; `None` for an attempt that was given up.
-    pub fn side_of(&self, invite: InviteId) -> Option<Side> {
-        Side::BOTH.into_iter().find(|side| {
-            let leg = self.legs[*side].as_ref();
-            leg.is_some_and(|leg| leg.invite() == invite)
-        })
+    /// Whether a usage is part of the call now; it is not when its attempt was given up.
+    pub fn has(&self, invite: InviteId) -> bool {
+        self.place_of(invite).is_some()
     }
 
-    pub fn handle_event(&mut self, now: Moment, side: Side, event: Event, rooms: &mut Rooms<'_>) {
-        let span = self.call.leg_span(side);
-        let Some(leg) = self.legs[side].as_mut() else {
-            return;
-        };
-        let events = span.in_scope(|| leg.handle_event(now.instant, rooms.endpoint, event));
-        self.tell(now, side, events, rooms);
+    /// Which side a usage is now.
+    pub fn side_of(&self, invite: InviteId) -> Option<Side> {
+        match self.place_of(invite)? {
+            Place::Leg(side) => Some(side),
+            Place::Successor | Place::Former => None,
+        }
+    }
+
+    fn place_of(&self, invite: InviteId) -> Option<Place> {
+        let is = |leg: &SipLeg| leg.invite() == invite;
+        let of_side = |side: &Side| self.legs[*side].as_ref().is_some_and(is);
+        if let Some(side) = Side::BOTH.into_iter().find(of_side) {
+            return Some(Place::Leg(side));
+        }
+        if self
+            .successor
+            .as_ref()
+            .is_some_and(|successor| is(&successor.leg))
+        {
+            return Some(Place::Successor);
+        }
+        let former = self.former.as_ref();
+        former
+            .filter(|former| is(&former.leg))
+            .map(|_| Place::Former)
+    }
+
+    pub fn handle_event(
+        &mut self,
+        now: Moment,
+        invite: InviteId,
+        event: Event,
+        rooms: &mut Rooms<'_>,
+    ) {
+        match self.place_of(invite) {
+            Some(Place::Leg(side)) => {
+                let span = self.call.leg_span(side);
+                let Some(leg) = self.legs[side].as_mut() else {
+                    return;
+                };
+                let events = span.in_scope(|| leg.handle_event(now.instant, rooms.endpoint, event));
+                self.tell(now, side, events, rooms);
+            }
+            Some(Place::Successor) => self.successor_event(now, event, rooms),
+            Some(Place::Former) => self.former_event(now, event, rooms),
+            None => {}
+        }
     }
 
     /// Asks the peer to keep the session.
@@ -157,6 +223,7 @@ impl Line {
             | LegEvent::Confirmed(_)
             | LegEvent::Reagreed(_)
             | LegEvent::Digit(_)
+            | LegEvent::Referred(_)
             | LegEvent::Ended(_) => {}
         }
     }
@@ -164,15 +231,30 @@ impl Line {
     fn carry_out(&mut self, now: Moment, side: Side, command: LegCommand, rooms: &mut Rooms<'_>) {
         let span = self.call.leg_span(side);
         let _guard = span.enter();
-        if let LegCommand::Dial(target) = command {
-            return self.dial(now, side, target, rooms);
-        }
+        let command = match command {
+            LegCommand::Dial(target) => return self.dial(now, side, target, rooms),
+            LegCommand::TakeReferral => return self.take_referral(now, side, rooms),
+            LegCommand::Succeed => return self.succeed(now, side, rooms),
+            LegCommand::DropSuccessor(ending) => return self.drop_successor(now, &ending, rooms),
+            other => other,
+        };
         let Some(leg) = self.legs[side].as_mut() else {
             return debug!(?command, "no leg");
         };
         let (instant, endpoint) = (now.instant, &mut *rooms.endpoint);
         let done = match command {
-            LegCommand::Dial(_) => Ok(()),
+            LegCommand::RefuseReferral => {
+                leg.refuse_referral(instant, endpoint);
+                Ok(())
+            }
+            LegCommand::TellReferrer(status) => {
+                let told = leg.tell_referrer(instant, endpoint, status);
+                told.map(|request| self.last_told = (200..300).contains(&status).then_some(request))
+            }
+            LegCommand::Dial(_)
+            | LegCommand::TakeReferral
+            | LegCommand::Succeed
+            | LegCommand::DropSuccessor(_) => Ok(()),
             LegCommand::Ring => leg.ring(instant, endpoint),
             LegCommand::Answer => leg.answer(instant, endpoint),
             LegCommand::Digit(digit) => leg.send_digit(instant, endpoint, digit),

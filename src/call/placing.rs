@@ -13,7 +13,8 @@ use crate::party::Party;
 use crate::sdp::{Direction, Local, MasterKey, Negotiation, Ssrc};
 use crate::sip::endpoint::{Credentials, OutgoingInvite};
 use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
-use crate::sip::message::{Headers, NameAddr};
+use crate::sip::message::{Headers, Name, NameAddr};
+use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
 
 /// Where a call of ours goes.
@@ -100,6 +101,32 @@ impl Placing<'_> {
         Some(self.place(address, entropy))
     }
 
+    /// To whom a PBX referred us, by one of its peers (RFC 3515). Of the URI it gave, a user at our own address is an
+    /// extension of the peer; any other is left as it is, for the peer to route.
+    pub fn as_referred(
+        &self,
+        peer: &TrunkPeer,
+        user: &Context,
+        refer: &Refer,
+        entropy: &mut Entropy,
+    ) -> Option<Placed> {
+        let extension = refer.target.user_name().unwrap_or_default();
+        let mut placed = self.at_pbx(peer, user, &extension, entropy)?;
+        let invite = &mut placed.invite;
+        if !is_ours(self.config, &refer.target) {
+            invite.uri = refer.target.clone();
+            invite.to = NameAddr::new(refer.target.clone()).to_value();
+        }
+        if let Some(referred_by) = &refer.referred_by {
+            invite.headers.push(Name::ReferredBy, referred_by.clone());
+        }
+        if let Some(replaces) = &refer.replaces {
+            invite.headers.push(Name::Replaces, replaces.to_string());
+            invite.headers.push(Name::Require, "replaces");
+        }
+        Some(placed)
+    }
+
     /// To a user, on behalf of a business number (dossier 2.7: R-URI, To and digest URI name the same user at WhatsApp's
     /// host, From the number at the host that is configured for it).
     pub fn at_whatsapp(
@@ -157,6 +184,31 @@ impl Placing<'_> {
             negotiation,
         }
     }
+}
+
+/// The peer that a referral leads to: the one whose host it names, one of the referrer's trunk before others; else the
+/// referrer itself. No other host is ever called, whoever asks.
+pub fn referred_peer(config: &Config, refer: &Refer, referrer: &PeerId) -> PeerId {
+    let host = refer.target.host.as_ref();
+    let mut named: Vec<PeerId> = PeerId::all(config)
+        .filter(|(_, _, peer)| Some(&peer.hop.host) == host)
+        .map(|(id, _, _)| id)
+        .collect();
+    named.sort_by_key(|id| id.trunk != referrer.trunk);
+    let is_referrer = named.contains(referrer);
+    match named.into_iter().next() {
+        Some(peer) if !is_referrer => peer,
+        Some(_) | None => referrer.clone(),
+    }
+}
+
+/// Whether a URI names us: a listener's address, or no host at all (`tel:`).
+fn is_ours(config: &Config, uri: &Uri) -> bool {
+    let Some(host) = &uri.host else {
+        return true;
+    };
+    let mut listeners = config.listeners.values();
+    listeners.any(|listener| listener.advertise.0 == *host)
 }
 
 /// A leg's negotiation by its profile. Where digits go by INFO, RTP carries none, or they would be heard twice.

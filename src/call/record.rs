@@ -2,13 +2,15 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::call::cdr::{Attempt, CallDirection, CallRef, Cdr, Told};
+use crate::call::cdr::{Attempt, CallDirection, CallRef, Cdr, Told, Transfer};
 use crate::call::ending::Ending;
 use crate::call::leg_end::Parting;
 use crate::call::moment::Moment;
 use crate::party::{Party, PhoneNumber};
 use crate::sdp::Agreement;
 use crate::side::{Pair, Side};
+
+const MAX_TRANSFERS: usize = 64;
 
 /// Who called whom, known when the call is let in.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub struct Record {
     ringing: Option<SystemTime>,
     answered: Option<Moment>,
     attempts: Vec<Attempt>,
+    transfers: Vec<Transfer>,
     call_ids: Pair<Option<String>>,
     codecs: Pair<Option<&'static str>>,
     encrypted: Pair<bool>,
@@ -45,6 +48,7 @@ impl Record {
             ringing: None,
             answered: None,
             attempts: Vec::new(),
+            transfers: Vec::new(),
             call_ids: Pair::new(parties.call_id.clone(), None),
             codecs: Pair::default(),
             encrypted: Pair::default(),
@@ -67,6 +71,13 @@ impl Record {
     pub fn attempt_came_to(&mut self, outcome: String) {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.outcome = outcome;
+        }
+    }
+
+    /// More than this many of one call are not kept.
+    pub fn transferred(&mut self, transfer: Transfer) {
+        if self.transfers.len() < MAX_TRANSFERS {
+            self.transfers.push(transfer);
         }
     }
 
@@ -123,6 +134,7 @@ impl Record {
             extension: parties.extension,
             peer: self.attempts.last().map(|attempt| attempt.peer.clone()),
             attempts: std::mem::take(&mut self.attempts),
+            transfers: std::mem::take(&mut self.transfers),
             started: self.started.wall,
             ringing: self.ringing,
             answered: answered.map(|answered| answered.wall),

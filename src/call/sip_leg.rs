@@ -3,6 +3,7 @@
 //!
 //! A frozen leg (WhatsApp's, dossier 2.8) sends responses, ACK and BYE, nothing else.
 
+mod referring;
 mod reoffer;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,10 @@ use crate::sip::endpoint::{
     Body, CommandError, Endpoint, Event, Failure, InviteId, PendingId, Reply,
 };
 use crate::sip::message::{Headers, Method, Request, Response};
+use crate::sip::refer::Refer;
 use crate::sip::uri::Uri;
+
+use referring::Referred;
 
 pub struct SipLeg {
     invite: InviteId,
@@ -33,6 +37,10 @@ pub struct SipLeg {
     negotiation: Negotiation,
     /// The re-INVITE without a description to which our 200 made an offer: its ACK owes the answer.
     answer_owed: Option<PendingId>,
+    /// A REFER that waits for the call's decision.
+    asked: Option<Referred>,
+    /// The one that is followed.
+    following: Option<Refer>,
 }
 
 enum State {
@@ -76,6 +84,8 @@ impl SipLeg {
             contact,
             negotiation,
             answer_owed: None,
+            asked: None,
+            following: None,
         };
         Ok((leg, agreement))
     }
@@ -94,6 +104,8 @@ impl SipLeg {
             contact,
             negotiation,
             answer_owed: None,
+            asked: None,
+            following: None,
         }
     }
 
@@ -339,6 +351,9 @@ impl SipLeg {
         pending: PendingId,
         request: &Request,
     ) -> Vec<LegEvent> {
+        if request.method == Method::Refer && !self.habits.frozen {
+            return self.asked_to_refer(now, endpoint, pending, request);
+        }
         let (reply, digit) = in_dialog::reply(request);
         if let Err(error) = endpoint.respond(now, pending, reply) {
             debug!(%error, "request in dialog not answered");

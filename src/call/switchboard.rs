@@ -67,6 +67,8 @@ enum Purpose {
     Probe(PeerId),
     Register(PeerId),
     Refresh(CallRef, Side),
+    /// The last word to a leg that gave its place away.
+    Notify(CallRef),
 }
 
 /// The world's side of the doors.

@@ -19,9 +19,13 @@ impl Call {
             | State::Alerting { .. }
             | State::Dialling { .. }
             | State::Answered
-            | State::Confirmed => {
+            | State::Confirmed
+            | State::Transferring { .. } => {
                 if let Some(parting) = end.parting() {
                     self.record.told_by_peer(parting);
+                }
+                if self.referrer_left(side) {
+                    return;
                 }
                 if self.is_calling(side) {
                     self.attempt_failed(now, side, end);
@@ -43,6 +47,7 @@ impl Call {
                 State::Asking { .. }
                 | State::Answered
                 | State::Confirmed
+                | State::Transferring { .. }
                 | State::Closing { .. }
                 | State::Over,
                 Side::A | Side::B,
@@ -68,7 +73,8 @@ impl Call {
             | State::Alerting { .. }
             | State::Dialling { .. }
             | State::Answered
-            | State::Confirmed => {
+            | State::Confirmed
+            | State::Transferring { .. } => {
                 warn!(%error, "media failed");
                 let ending = Ending::new(Cause::MediaFailed, Party::Bridge).because(error);
                 self.end(now, ending, None);
@@ -84,7 +90,8 @@ impl Call {
             | State::Alerting { .. }
             | State::Dialling { .. }
             | State::Answered
-            | State::Confirmed => {
+            | State::Confirmed
+            | State::Transferring { .. } => {
                 self.media_failed(now, "closed by the worker".to_owned());
                 self.close(Some(report));
             }
@@ -95,14 +102,15 @@ impl Call {
     /// Hangs up the legs that are left and closes the media. `gone` is the leg that is over already, and what it was
     /// told.
     pub(super) fn end(&mut self, now: Moment, ending: Ending, gone: Option<(Side, Told)>) {
+        let gone = [gone, self.abandon_transfer(&ending)];
         let Some(mut told) = self.to_be_told(&ending) else {
             return;
         };
-        if let Some((side, word)) = gone {
+        for (side, word) in gone.into_iter().flatten() {
             told[side] = word;
         }
         for side in Side::BOTH {
-            let is_gone = gone.is_some_and(|(gone, _)| gone == side);
+            let is_gone = gone.iter().flatten().any(|(gone, _)| *gone == side);
             if !is_gone && told[side] != Told::Nothing {
                 self.command(side, LegCommand::HangUp(ending.clone()));
             }
@@ -130,7 +138,9 @@ impl Call {
             State::Asking { caller, .. } => Some(Pair::new(caller_told(caller), Told::Nothing)),
             State::Alerting { .. } => Some(Pair::new(Told::Cancel, Told::Nothing)),
             State::Dialling { caller, .. } => Some(Pair::new(caller_told(caller), Told::Cancel)),
-            State::Answered | State::Confirmed => Some(Pair::new(Told::Bye, Told::Bye)),
+            State::Answered | State::Confirmed | State::Transferring { .. } => {
+                Some(Pair::new(Told::Bye, Told::Bye))
+            }
             State::Closing { .. } | State::Over => None,
         }
     }

@@ -57,6 +57,7 @@ impl Call {
                 | State::Dialling { .. }
                 | State::Answered
                 | State::Confirmed
+                | State::Transferring { .. }
                 | State::Closing { .. }
                 | State::Over,
                 Side::A | Side::B,
@@ -76,6 +77,7 @@ impl Call {
                 | State::Dialling { .. }
                 | State::Answered
                 | State::Confirmed
+                | State::Transferring { .. }
                 | State::Closing { .. }
                 | State::Over,
                 Side::A | Side::B,
@@ -106,6 +108,7 @@ impl Call {
                 | State::Dialling { .. }
                 | State::Answered
                 | State::Confirmed
+                | State::Transferring { .. }
                 | State::Closing { .. }
                 | State::Over,
                 Side::A | Side::B,
@@ -142,20 +145,25 @@ impl Call {
         }
     }
 
-    pub(super) fn confirm(&mut self, agreement: Option<Box<Agreement>>) {
+    pub(super) fn confirm(&mut self, side: Side, agreement: Option<Box<Agreement>>) {
         match self.state {
             State::Answered => {
                 info!("established");
                 self.state = State::Confirmed;
                 if let Some(agreement) = agreement {
-                    self.agree(Side::A, agreement);
-                    self.start(Side::A);
+                    self.agree(side, agreement);
+                    self.start(side);
+                }
+            }
+            // Of a leg that took another's place.
+            State::Confirmed | State::Transferring { .. } => {
+                if let Some(agreement) = agreement {
+                    self.agree(side, agreement);
                 }
             }
             State::Asking { .. }
             | State::Alerting { .. }
             | State::Dialling { .. }
-            | State::Confirmed
             | State::Closing { .. }
             | State::Over => {}
         }

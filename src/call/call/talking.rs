@@ -15,7 +15,7 @@ use crate::side::Side;
 impl Call {
     pub(super) fn agree_anew(&mut self, side: Side, agreement: Box<Agreement>) {
         match self.state {
-            State::Answered | State::Confirmed => {
+            State::Answered | State::Confirmed | State::Transferring { .. } => {
                 info!(%side, direction = ?agreement.direction, codec = ?agreement.codec, "agreed anew");
                 self.agree(side, agreement);
             }
@@ -29,11 +29,13 @@ impl Call {
 
     pub(super) fn play_digit(&mut self, side: Side, digit: Digit) {
         match self.state {
-            State::Answered | State::Confirmed => self.bridge(bridge::Command::Dtmf {
-                side,
-                digit: digit.key,
-                duration: digit.duration,
-            }),
+            State::Answered | State::Confirmed | State::Transferring { .. } => {
+                self.bridge(bridge::Command::Dtmf {
+                    side,
+                    digit: digit.key,
+                    duration: digit.duration,
+                })
+            }
             State::Asking { .. }
             | State::Alerting { .. }
             | State::Dialling { .. }
@@ -63,7 +65,7 @@ impl Call {
     pub(super) fn digit_heard(&mut self, side: Side, digit: Digit) {
         debug!(%side, "digit");
         match self.state {
-            State::Answered | State::Confirmed => {
+            State::Answered | State::Confirmed | State::Transferring { .. } => {
                 if self.habits.digits_by_signalling[!side] {
                     self.command(!side, LegCommand::Digit(digit));
                 }
@@ -86,7 +88,7 @@ impl Call {
                     Direction::SendOnly | Direction::Inactive => false,
                 });
         match self.state {
-            State::Answered | State::Confirmed if owes => {
+            State::Answered | State::Confirmed | State::Transferring { .. } if owes => {
                 let silence = format!("no media for {} s", silent_for.as_secs());
                 let ending = Ending::new(Cause::MediaTimeout, side.into()).because(silence);
                 self.end(now, ending, None);
@@ -96,6 +98,7 @@ impl Call {
             | State::Dialling { .. }
             | State::Answered
             | State::Confirmed
+            | State::Transferring { .. }
             | State::Closing { .. }
             | State::Over => {}
         }

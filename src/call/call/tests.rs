@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::cdr::CallDirection;
 use crate::call::ledger::Judgement;
-use crate::call::leg::Digit;
+use crate::call::leg::{Digit, Referral, ReferralKind};
 use crate::call::leg_end::{LegEnd, Parting};
 use crate::call::record::Parties;
 use crate::config::Meaning;
@@ -143,6 +143,7 @@ fn call(now: Moment, kind: Kind, peers: usize) -> Call {
 #[derive(Clone, Debug)]
 enum Input {
     Leg(Side, LegEvent),
+    Successor(LegEvent),
     Media(MediaEvent),
     Judged(Judgement),
     Wait(Duration),
@@ -194,8 +195,13 @@ fn input() -> impl Strategy<Value = Input> {
         }),
         2 => direction.prop_map(|d| LegEvent::Reagreed(agreement(d))),
         1 => Just(LegEvent::Digit(digit)),
+        2 => Just(LegEvent::Referred(Referral {
+            to: "200".to_owned(),
+            kind: ReferralKind::Blind,
+        })),
         2 => end.prop_map(LegEvent::Ended),
-    ];
+    ]
+    .boxed();
     let bridge = |event| MediaEvent::Bridge {
         call: CallRef("x".to_owned()),
         event,
@@ -224,7 +230,8 @@ fn input() -> impl Strategy<Value = Input> {
     ]);
     prop_oneof![
         4 => judgement.prop_map(Input::Judged),
-        10 => (side, leg).prop_map(|(side, event)| Input::Leg(side, event)),
+        10 => (side, leg.clone()).prop_map(|(side, event)| Input::Leg(side, event)),
+        4 => leg.prop_map(Input::Successor),
         2 => media.prop_map(Input::Media),
         2 => (0..60_000u64).prop_map(|ms| Input::Wait(Duration::from_millis(ms))),
         1 => Just(Input::ShutDown),
@@ -241,6 +248,8 @@ struct Books {
     rang: usize,
     hung_up: Pair<usize>,
     asked: usize,
+    /// One is being called.
+    successor: bool,
     facts: Vec<Fact>,
     cdrs: Vec<Cdr>,
 }
@@ -254,6 +263,15 @@ impl Books {
                 LegCommand::Answer => self.answered += 1,
                 LegCommand::Digit(_) => prop_assert_eq!(side, Side::B),
                 LegCommand::HangUp(_) => self.hung_up[side] += 1,
+                LegCommand::TakeReferral => {
+                    prop_assert!(!self.successor, "one at a time");
+                    self.successor = true;
+                }
+                LegCommand::Succeed | LegCommand::DropSuccessor(_) => {
+                    prop_assert!(std::mem::take(&mut self.successor));
+                }
+                LegCommand::RefuseReferral => {}
+                LegCommand::TellReferrer(status) => prop_assert!((100..700).contains(&status)),
             }
         }
         while let Some(command) = call.poll_media() {
@@ -296,6 +314,13 @@ proptest! {
         for input in inputs {
             match input {
                 Input::Leg(side, event) => call.handle_leg(now, side, event),
+                Input::Successor(event) => {
+                    // Whoever is told that the successor is gone has none to drop.
+                    if let LegEvent::Ended(_) = event {
+                        books.successor = false;
+                    }
+                    call.handle_successor(now, event);
+                }
                 Input::Media(event) => call.handle_media(now, event),
                 Input::Judged(judgement) => call.handle_judgement(now, judgement),
                 Input::Wait(duration) => {
@@ -313,6 +338,7 @@ proptest! {
         }
         books.take(&mut call)?;
         prop_assert!(call.is_over());
+        prop_assert!(!books.successor, "nobody is left behind");
         prop_assert_eq!(books.cdrs.len(), 1);
         prop_assert_eq!((books.opened, books.closed), (1, 1));
         prop_assert!(books.dialled.a <= peers && books.dialled.b <= peers);

@@ -7,7 +7,6 @@ use crate::call::line::{Line, Rooms};
 use crate::call::moment::Moment;
 use crate::call::probing;
 use crate::call::switchboard::{Purpose, Switchboard};
-use crate::side::Side;
 use crate::sip::endpoint::{Event, Failure, InviteId, Reply, RequestId};
 use crate::sip::message::{Headers, Response};
 
@@ -43,19 +42,18 @@ impl Switchboard {
     }
 
     pub(super) fn lead(&mut self, now: Moment, invite: InviteId, event: Event) {
-        let Some((call, side)) = self.whose(invite) else {
+        let Some(call) = self.whose(invite) else {
             return self.orphan(now, invite, event);
         };
         self.with_line(now, &call, |line, rooms| {
-            line.handle_event(now, side, event, rooms);
+            line.handle_event(now, invite, event, rooms);
         });
     }
 
-    /// The leg that a usage is now; `None` for one that its call gave up.
-    pub(super) fn whose(&self, invite: InviteId) -> Option<(CallRef, Side)> {
+    /// The call that a usage is part of now; `None` for one that its call gave up.
+    pub(super) fn whose(&self, invite: InviteId) -> Option<CallRef> {
         let call = self.invites.get(&invite)?;
-        let side = self.lines.get(call)?.side_of(invite)?;
-        Some((call.clone(), side))
+        self.lines.get(call)?.has(invite).then(|| call.clone())
     }
 
     /// No call waits for this usage any more: what is open is closed.
@@ -90,7 +88,11 @@ impl Switchboard {
     }
 
     pub(super) fn refresh(&mut self, now: Moment, invite: InviteId) {
-        let Some((call, side)) = self.whose(invite) else {
+        let Some(call) = self.whose(invite) else {
+            return;
+        };
+        let side = self.lines.get(&call).and_then(|line| line.side_of(invite));
+        let Some(side) = side else {
             return;
         };
         let request = self.with_line(now, &call, |line, rooms| line.refresh(now, side, rooms));
@@ -120,6 +122,11 @@ impl Switchboard {
                     line.refreshed(now, side, outcome, rooms);
                 });
             }
+            Some(Purpose::Notify(call)) => {
+                self.with_line(now, &call, |line, rooms| {
+                    line.completed(now, request, rooms)
+                });
+            }
             // INFO of ours: whether it was taken changes nothing.
             None => {}
         }
@@ -143,6 +150,9 @@ impl Switchboard {
         for invite in line.invites() {
             self.invites.entry(*invite).or_insert_with(|| call.clone());
         }
+        if let Some(request) = line.awaited() {
+            self.requests.insert(request, Purpose::Notify(call.clone()));
+        }
         while let Some(command) = line.call.poll_media() {
             self.media.push_back(command);
         }
@@ -157,6 +167,7 @@ impl Switchboard {
             self.deadlines.insert((deadline, call.clone()));
         }
         if line.call.is_over() {
+            line.abandon(now, &mut rooms);
             self.forget(call);
         }
         Some(result)

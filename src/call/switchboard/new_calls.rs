@@ -21,6 +21,7 @@ use crate::side::Pair;
 use crate::sip::endpoint::{InviteId, Reply};
 use crate::sip::flow::Source;
 use crate::sip::message::{Headers, Name, Request};
+use crate::sip::replaces::Replaces;
 
 impl Switchboard {
     pub(super) fn invited(
@@ -52,8 +53,11 @@ impl Switchboard {
         }
     }
 
-    /// An agent dials a user.
+    /// An agent takes a call over, or dials a user.
     fn agent_calls(&mut self, now: Moment, peer: PeerId, arrival: Arrival) {
+        if arrival.request.headers.get(&Name::Replaces).is_some() {
+            return self.agent_replaces(now, peer, &arrival);
+        }
         let Some(number) = outbound::number(&self.config, &peer, &arrival.request) else {
             let why = "no business number belongs to this caller: set number on the trunk";
             warn!(trunk = peer.trunk, why, "INVITE not let in");
@@ -70,6 +74,30 @@ impl Switchboard {
             peer,
         };
         let _ = self.receive(now, number, Context::of(dialled.user), origin);
+    }
+
+    /// RFC 3891 §3.
+    fn agent_replaces(&mut self, now: Moment, peer: PeerId, arrival: &Arrival) {
+        if let Err(reply) = self.replace(now, peer, arrival) {
+            info!(status = reply.status, "INVITE replaces no call");
+            self.reject(now, arrival.invite, reply);
+        }
+    }
+
+    fn replace(&mut self, now: Moment, peer: PeerId, arrival: &Arrival) -> Result<(), Reply> {
+        let replaces = only_replaces(&arrival.request).ok_or_else(|| Reply::status(400))?;
+        let replaced = self
+            .endpoint
+            .find_replaced(&replaces)
+            .map_err(Reply::status)?;
+        let unknown = || Reply::status(481);
+        let call = self.whose(replaced).ok_or_else(unknown)?;
+        let line = self.lines.get(&call).ok_or_else(unknown)?;
+        let side = line.side_of(replaced).ok_or_else(unknown)?;
+        self.with_line(now, &call, |line, rooms| {
+            line.take_over(now, side, peer, arrival, rooms)
+        })
+        .unwrap_or_else(|| Err(unknown()))
     }
 
     /// Makes the call, or says why there is none.
@@ -187,4 +215,12 @@ impl Switchboard {
             (Service::Open, Condition::Fit) => Fitness::Fit,
         }
     }
+}
+
+/// RFC 3891 §3: more than one, or one together with Join, cannot be meant.
+fn only_replaces(invite: &Request) -> Option<Replaces> {
+    let headers = &invite.headers;
+    let joins = headers.get(&Name::Other("Join".to_owned())).is_some();
+    let is_one = headers.count(&Name::Replaces) == 1 && !joins;
+    is_one.then(|| headers.get(&Name::Replaces).and_then(Replaces::parse))?
 }

@@ -1,13 +1,14 @@
 //! A PBX as a scripted peer.
 
 use super::sdp::pbx_answer;
+use super::whatsapp::USER;
 use super::wire::Sip;
 
 /// One call as the PBX sees it, from the INVITE that it got.
 #[derive(Clone)]
 pub struct Callee {
     pub invite: Sip,
-    tag: &'static str,
+    tag: String,
     host: String,
     cseq: u32,
 }
@@ -18,7 +19,7 @@ impl Callee {
     }
 
     /// One of several that the same INVITE reached.
-    pub fn fork(invite: Sip, tag: &'static str) -> Self {
+    pub fn fork(invite: Sip, tag: &str) -> Self {
         let (host, _) = invite
             .uri()
             .rsplit_once('@')
@@ -26,9 +27,13 @@ impl Callee {
         Self {
             host: host.split(';').next().unwrap_or_default().to_owned(),
             invite,
-            tag,
+            tag: tag.to_owned(),
             cseq: 100,
         }
+    }
+
+    pub fn rename(&mut self, tag: &str) {
+        self.tag = tag.to_owned();
     }
 
     pub fn reply(&self, status: u16, phrase: &str) -> Sip {
@@ -83,5 +88,78 @@ impl Callee {
 
     fn contact(&self) -> String {
         format!("<sip:agent@{}>", self.host)
+    }
+}
+
+/// One call as the PBX makes it.
+#[derive(Clone)]
+pub struct Caller {
+    pub invite: Sip,
+    host: &'static str,
+    cseq: u32,
+}
+
+impl Caller {
+    /// Extension 200 dials the user.
+    pub fn new() -> Self {
+        Self::dials(USER)
+    }
+
+    pub fn dials(dialled: &str) -> Self {
+        let host = "10.0.0.20:5060";
+        let invite = Sip::request("INVITE", &format!("sip:{dialled}@10.0.0.1:5060"))
+            .with(
+                "Via",
+                format!("SIP/2.0/UDP {host};rport;branch=z9hG4bKagent"),
+            )
+            .with("Max-Forwards", "70")
+            .with("From", "\"Agent\" <sip:200@10.0.0.20>;tag=agent")
+            .with("To", format!("<sip:{dialled}@10.0.0.1>"))
+            .with("Contact", format!("<sip:200@{host}>"))
+            .with("Call-ID", "agent-calls")
+            .with("CSeq", "1 INVITE")
+            .with("Allow", "INVITE, ACK, BYE, CANCEL, REFER, NOTIFY, UPDATE")
+            .with_sdp(pbx_answer());
+        Self {
+            invite,
+            host,
+            cseq: 1,
+        }
+    }
+
+    /// A request inside the dialog that `ok` made.
+    pub fn request(&mut self, method: &str, ok: &Sip) -> Sip {
+        self.cseq += 1;
+        self.request_numbered(method, ok, self.cseq)
+    }
+
+    pub fn ack(&self, ok: &Sip) -> Sip {
+        self.request_numbered("ACK", ok, 1)
+    }
+
+    fn request_numbered(&self, method: &str, ok: &Sip, cseq: u32) -> Sip {
+        let branch = format!("z9hG4bKagent{method}{cseq}");
+        Sip::request(method, ok.address("Contact"))
+            .with(
+                "Via",
+                format!("SIP/2.0/UDP {};rport;branch={branch}", self.host),
+            )
+            .with("Max-Forwards", "70")
+            .with("From", self.invite.header("From"))
+            .with("To", ok.header("To"))
+            .with("Call-ID", self.invite.header("Call-ID"))
+            .with("CSeq", format!("{cseq} {method}"))
+            .with("Contact", format!("<sip:200@{}>", self.host))
+    }
+
+    /// CANCEL, and the ACK to a refusal.
+    pub fn same_hop(&self, method: &str, to: &str) -> Sip {
+        Sip::request(method, self.invite.uri())
+            .with("Via", self.invite.header("Via"))
+            .with("Max-Forwards", "70")
+            .with("From", self.invite.header("From"))
+            .with("To", to)
+            .with("Call-ID", self.invite.header("Call-ID"))
+            .with("CSeq", format!("1 {method}"))
     }
 }

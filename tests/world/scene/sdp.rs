@@ -28,6 +28,11 @@ pub fn whatsapp_offer() -> String {
     ])
 }
 
+/// WhatsApp's answer to an SDES offer: BUNDLE, mid and the like unasked (dossier 3.1).
+pub fn whatsapp_answer() -> String {
+    whatsapp_offer()
+}
+
 /// A PBX's description: plain RTP, one codec and telephone-events.
 #[derive(Clone)]
 pub struct PbxSdp {

@@ -1,7 +1,7 @@
 //! WhatsApp's SIP endpoint as a scripted peer: user-initiated calls as in the dossier's section 2.6.
 
 use super::config::NUMBER;
-use super::sdp::whatsapp_offer;
+use super::sdp::{whatsapp_answer, whatsapp_offer};
 use super::wire::Sip;
 
 pub const USER: &str = "+12195550714";
@@ -100,4 +100,56 @@ fn same_hop(method: &str, invite: &Sip, to: &str) -> Sip {
         .with("To", to)
         .with("Call-ID", invite.header("Call-ID"))
         .with("CSeq", format!("{} {method}", invite.cseq().0))
+}
+
+/// WhatsApp's final error (dossier 2.9): the text is the reason phrase, and again a Warning.
+pub fn refusal(invite: &Sip, status: u16, text: &str) -> Sip {
+    let to = format!("{};tag=0d185053-2615-46c7-8ff2", invite.header("To"));
+    invite
+        .reply(status, text)
+        .set("To", to)
+        .with("X-FB-External-Domain", "wa.meta.vc")
+        .with("Warning", format!("399 wa.meta.vc \"{text}\""))
+}
+
+/// 407 of WhatsApp, as printed: without Content-Length.
+pub fn challenge(invite: &Sip, nonce: &str) -> Sip {
+    let to = format!("{};tag=z9hG4bKtop", invite.header("To"));
+    invite.reply(407, "Proxy Authentication Required").set("To", to).with(
+        "Proxy-Authenticate",
+        format!("Digest realm=\"wa.meta.vc\",nonce=\"{nonce}\",opaque=\"440badfc05072367\",algorithm=MD5,qop=\"auth\""),
+    )
+}
+
+/// The user picked up: the two Record-Routes in the order printed (dossier 2.5, 2.7).
+pub fn answer(invite: &Sip) -> Sip {
+    let to = format!("{};tag=0d185053-2615-46c7-8ff2", invite.header("To"));
+    let user = invite.address("To");
+    invite
+        .reply(200, "OK")
+        .set("To", to)
+        .with("Record-Route", RECORD_ROUTES[1])
+        .with("Record-Route", RECORD_ROUTES[0])
+        .with("Allow", "INVITE, ACK, BYE, CANCEL, NOTIFY, OPTIONS")
+        .with("Supported", "timer")
+        .with("X-FB-External-Domain", "wa.meta.vc")
+        .with("x-wa-meta-user-id", "US.13491208655302741918")
+        .with("Contact", format!("<{user};transport=tls;ob;X-FB-Sip-Smc-Tier=collaboration.sip_gateway.sip.prod>;isfocus"))
+        .with_sdp(whatsapp_answer())
+}
+
+/// BYE in a call of the business.
+pub fn callee_bye(invite: &Sip, answer: &Sip) -> Sip {
+    Sip::request("BYE", invite.address("Contact"))
+        .with(
+            "Via",
+            "SIP/2.0/TLS [2803:6080:f948:9597::]:47237;rport;branch=z9hG4bKPjbye;alias",
+        )
+        .with("Max-Forwards", "69")
+        .with("From", answer.header("To"))
+        .with("To", answer.header("From"))
+        .with("Call-ID", invite.header("Call-ID"))
+        .with("CSeq", "7 BYE")
+        .with("x-wa-meta-wacid", WACID)
+        .with("x-wa-meta-call-duration", "61")
 }

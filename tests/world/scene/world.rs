@@ -201,6 +201,13 @@ impl World {
         );
     }
 
+    /// The next new message at a station, left there.
+    pub fn peek(&mut self, name: &'static str) -> Option<Sip> {
+        let until = self.now + PATIENCE;
+        while self.stations[name].inbox.is_empty() && self.step(until) {}
+        self.stations[name].inbox.front().cloned()
+    }
+
     pub fn run(&mut self, duration: Duration) {
         let until = self.now + duration;
         while self.step(until) {}
