@@ -222,9 +222,13 @@ impl Core {
         });
     }
 
+    pub fn is_terse(&self, listener: ListenerId) -> bool {
+        self.config.terse.contains(&listener)
+    }
+
     /// `Allow` of what goes out by a listener.
     pub fn allow(&self, listener: ListenerId) -> &'static str {
-        match self.config.terse.contains(&listener) {
+        match self.is_terse(listener) {
             true => TERSE_ALLOW,
             false => ALLOW,
         }
@@ -241,11 +245,12 @@ impl Core {
             SessionTimer::On { .. } => true,
             SessionTimer::Off => false,
         };
-        let replaces = !self.config.terse.contains(&listener);
+        let transfers = !self.is_terse(listener);
         let tags = [
             (reliable, "100rel"),
             (timer, "timer"),
-            (replaces, "replaces"),
+            (transfers, "replaces"),
+            (transfers, "norefersub"),
         ];
         let tags: Vec<&str> = tags
             .iter()

@@ -10,6 +10,7 @@ use crate::sip::method::Method;
 use crate::sip::name::Name;
 use crate::sip::name_addr::NameAddr;
 use crate::sip::reason::Reason;
+use crate::sip::replaces::Replaces;
 use crate::sip::sequence::{self, CSeq, RAck};
 use crate::sip::session_expires::{self, SessionExpires};
 use crate::sip::text;
@@ -192,6 +193,30 @@ impl Headers {
         self.reasons().find(Reason::is_q850)?.cause
     }
 
+    /// At most one, and no Join beside it (RFC 3891 §3).
+    pub fn replaces(&self) -> Result<Option<Replaces>, ParseError> {
+        let alone = match self.count(&Name::Replaces) {
+            0 => return Ok(None),
+            1 => self.count(&Name::Join) == 0,
+            _ => false,
+        };
+        match alone {
+            true => self.optional(&Name::Replaces, Replaces::parse, "bad Replaces"),
+            false => Err(ParseError::new("more than one dialog is meant")),
+        }
+    }
+
+    /// Whether REFER is to make a subscription: yes, unless the peer says no (RFC 4488 §4).
+    pub fn refer_sub(&self) -> Result<bool, ParseError> {
+        let wanted = |value: &str| match text::trim(value.split(';').next()?) {
+            value if value.eq_ignore_ascii_case("true") => Some(true),
+            value if value.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        };
+        let wanted = self.optional(&Name::ReferSub, wanted, "bad Refer-Sub")?;
+        Ok(wanted.unwrap_or(true))
+    }
+
     fn route_list(&self, name: &Name, what: &'static str) -> Result<Vec<Route>, ParseError> {
         self.list(name)
             .map(|element| Route::parse(element).ok_or(ParseError::new(what)))
@@ -335,6 +360,28 @@ mod tests {
         assert_eq!(bad.from().unwrap_err().what, "no From");
         let none = Headers::new();
         assert_eq!((none.max_forwards(), none.contact()), (Ok(None), Ok(None)));
+    }
+
+    #[test]
+    fn one_dialog_is_replaced_and_none_joined() {
+        let replaces = ("Replaces", "a;to-tag=1;from-tag=2");
+        assert_eq!(headers(&[]).replaces(), Ok(None));
+        assert!(headers(&[replaces]).replaces().unwrap().is_some());
+        for lines in [
+            vec![replaces, replaces],
+            vec![replaces, ("Join", "b;to-tag=1;from-tag=2")],
+            vec![("Replaces", "a")],
+        ] {
+            assert!(headers(&lines).replaces().is_err());
+        }
+    }
+
+    #[test]
+    fn subscriptions_are_wanted_unless_said_otherwise() {
+        let wanted = |value| headers(&[("Refer-Sub", value)]).refer_sub();
+        assert_eq!(Headers::new().refer_sub(), Ok(true));
+        assert_eq!((wanted("true"), wanted(" False ;x")), (Ok(true), Ok(false)));
+        assert!(wanted("perhaps").is_err());
     }
 
     #[test]

@@ -6,10 +6,14 @@ use crate::sip::session_timer;
 use crate::sip::uri::{Scheme, Uri};
 
 /// Extensions that a request may require of us.
-const UNDERSTOOD: [&str; 3] = ["100rel", "timer", "replaces"];
+const UNDERSTOOD: &[&str] = &["100rel", "timer"];
 
-/// The error to answer with, if the request cannot be served.
-pub fn screen(request: &Request) -> Result<(), Reply> {
+/// Those that only peers may require who were told of them.
+const TOLD: &[&str] = &["replaces", "norefersub"];
+
+/// The error to answer with, if the request cannot be served. A peer on a terse listener was told of calls alone: what it says
+/// beyond them is passed over (RFC 3261 §8.2.2), what it requires is refused.
+pub fn screen(is_terse: bool, request: &Request) -> Result<(), Reply> {
     method(&request.method)?;
     scheme(&request.uri)?;
     if request.headers.max_forwards() == Ok(Some(0)) && request.method != Method::Options {
@@ -17,8 +21,12 @@ pub fn screen(request: &Request) -> Result<(), Reply> {
     }
     match request.method {
         Method::Cancel => Ok(()),
-        _ => extensions(&request.headers),
+        _ if is_terse => extensions(&[UNDERSTOOD], &request.headers),
+        _ => extensions(&[UNDERSTOOD, TOLD], &request.headers),
     }?;
+    if !is_terse {
+        replaces(request)?;
+    }
     session_interval(request)
 }
 
@@ -53,10 +61,20 @@ fn method(method: &Method) -> Result<(), Reply> {
     }
 }
 
-fn extensions(headers: &Headers) -> Result<(), Reply> {
+/// Only an INVITE may replace a dialog (RFC 3891 §3).
+fn replaces(request: &Request) -> Result<(), Reply> {
+    match (&request.method, request.headers.replaces()) {
+        (Method::Cancel, _) | (_, Ok(None)) | (Method::Invite, Ok(Some(_))) => Ok(()),
+        (_, Ok(Some(_)) | Err(_)) => Err(Reply::status(400)),
+    }
+}
+
+fn extensions(known: &[&[&str]], headers: &Headers) -> Result<(), Reply> {
     let understood = |tag: &&str| {
-        UNDERSTOOD
+        known
             .iter()
+            .copied()
+            .flatten()
             .any(|known| known.eq_ignore_ascii_case(tag))
     };
     let unknown: Vec<&str> = headers

@@ -80,15 +80,21 @@ impl Uri {
         &self.text
     }
 
-    /// Without what follows `?`. `None`: nothing is left.
-    pub fn without_headers(&self) -> Option<Self> {
-        match self.headers {
-            Some(ref headers) => {
-                let end = self.text.len().checked_sub(headers.len() + 1)?;
-                Self::parse(self.text.get(..end)?).ok()
-            }
-            None => Some(self.clone()),
-        }
+    /// As it may stand in a request line: what follows `?` and `method` mean nothing there (RFC 3261 §19.1.1). `None`: nothing
+    /// is left.
+    pub fn request_uri(&self) -> Option<Self> {
+        let text = match &self.headers {
+            Some(headers) => self
+                .text
+                .strip_suffix(headers.as_str())?
+                .strip_suffix('?')?,
+            None => &self.text,
+        };
+        let place = text.strip_suffix(&self.params.to_string())?;
+        let mut params = self.params.clone();
+        let is_method = |name: &str| name.eq_ignore_ascii_case("method");
+        params.0.retain(|(name, _)| !is_method(name));
+        Self::parse(&format!("{place}{params}")).ok()
     }
 
     /// The user part unescaped and without RFC 4904 parameters: what a number or an extension is matched by. For `tel:`
@@ -306,6 +312,22 @@ mod tests {
         );
         assert_eq!((uri.port, uri.user_name()), (Some(5060), None));
         assert_eq!(uri.headers.as_deref(), Some("Replaces=a%40b&x=y"));
+    }
+
+    #[test]
+    fn a_request_uri_has_no_method_and_no_headers() {
+        for (text, left) in [
+            ("sip:a@h", "sip:a@h"),
+            (
+                "sip:a?b@[::1]:5060;x;Method=BYE;y=?Via=x?y",
+                "sip:a?b@[::1]:5060;x;y=",
+            ),
+            ("sip:h;method=INVITE?", "sip:h"),
+            ("tel:+49-30;ext=1", "tel:+49-30;ext=1"),
+            ("urn:x?method=y", "urn:x?method=y"),
+        ] {
+            assert_eq!(uri(text).request_uri(), Some(uri(left)));
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What holds of any bytes. The property tests and the fuzz targets both come here.
 
 use wabridge::sip::framing::{Frame, Framer, FramingError};
-use wabridge::sip::message::{Headers, Message, Method, NameAddr, Response, Via};
+use wabridge::sip::message::{Headers, Message, Method, NameAddr, Request, Response, Via};
+use wabridge::sip::refer::Refer;
+use wabridge::sip::replaces::Replaces;
 use wabridge::sip::uri::Uri;
 
 /// What is accepted is written and read as the same message; what is refused and answerable can be answered.
@@ -9,6 +11,9 @@ pub fn of_message(bytes: &[u8]) {
     match Message::parse(bytes) {
         Ok(message) => {
             read_all(message.headers());
+            if let Message::Request(request) = &message {
+                of_referral(request);
+            }
             assert_eq!(Message::parse(&message.write()), Ok(message));
         }
         Err(error) => {
@@ -17,6 +22,17 @@ pub fn of_message(bytes: &[u8]) {
                 Response::reply_to(&request, error.status, None).write();
             }
         }
+    }
+}
+
+/// Whom a REFER names can be called, and what it would replace is written and read as the same.
+fn of_referral(request: &Request) {
+    if let Ok(refer) = Refer::read(request) {
+        assert_eq!(refer.target.headers, None);
+        let replaces = refer.replaces.map(|replaces| replaces.to_string());
+        let again = replaces.as_deref().map(Replaces::parse);
+        let written = again.map(|again| again.map(|again| again.to_string()));
+        assert_eq!(written, replaces.map(Some));
     }
 }
 
@@ -90,6 +106,8 @@ fn read_all(headers: &Headers) {
         headers.q850_cause(),
     );
     let _ = (
+        headers.replaces(),
+        headers.refer_sub(),
         headers.supports("timer"),
         headers.allows(&Method::Info),
         format!("{headers:?}"),

@@ -265,6 +265,16 @@ impl Endpoint {
         })
     }
 
+    /// What challenges to our requests inside a dialog that the peer began are answered with. Inside one that we began it is
+    /// what its INVITE came with.
+    pub fn set_credentials(
+        &mut self,
+        invite: InviteId,
+        credentials: Credentials,
+    ) -> Result<(), CommandError> {
+        self.command(invite, |usage, _| usage.set_credentials(credentials))
+    }
+
     /// OPTIONS, REGISTER, ... of ours outside any dialog. Via, Call-ID, CSeq, Max-Forwards and tags are added where the
     /// request does not bring them.
     pub fn request(

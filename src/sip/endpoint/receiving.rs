@@ -49,7 +49,8 @@ impl Endpoint {
         let to_tag = to_tag.and_then(|to| to.tag().map(str::to_owned));
         let merged = to_tag.is_none() && self.core.servers.is_merged(&request);
         let transaction = self.core.open_server(now, source, request.clone());
-        if let Err(refusal) = screen(&request) {
+        let is_terse = self.core.is_terse(source.listener);
+        if let Err(refusal) = screen(is_terse, &request) {
             return self.refuse(now, transaction, refusal);
         }
         match (&request.method, to_tag) {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::sip::core::{Core, take_body};
 use crate::sip::dialog::{Dialog, NotADialog};
+use crate::sip::digest::Responder;
 use crate::sip::endpoint::{CommandError, Departure, Event, InviteId, Reply, SessionTimer};
 use crate::sip::flow::Source;
 use crate::sip::invite::ack::AwaitingAck;
@@ -21,6 +22,7 @@ pub struct Invited {
     pub transaction: TransactionId,
     /// As our 2xx will make it.
     pub dialog: Dialog,
+    pub(super) login: Option<Responder>,
     cseq: u32,
     /// When the peer requires 100rel.
     reliable: Option<Sender>,
@@ -63,6 +65,7 @@ impl Usage {
         let invited = Invited {
             transaction,
             dialog,
+            login: None,
             cseq: cseq.number,
             reliable: requires.then(|| Sender::new(core.entropy.below(1 << 30))),
             answer: None,
@@ -253,7 +256,7 @@ impl Usage {
             session: Session {
                 dialog: invited.dialog,
                 contact: answer.contact,
-                login: None,
+                login: invited.login,
                 setting: answer.setting,
                 running: answer.running,
                 invited_by_us: false,

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::sip::core::{Core, put_body};
 use crate::sip::dialog::{Dialog, OutOfOrder};
+use crate::sip::digest::{Credentials, Responder};
 use crate::sip::endpoint::{Body, CommandError, Event, Failure, PendingId, Reply, RequestId};
 use crate::sip::flow::Source;
 use crate::sip::invite::connect::MAX_ROUNDS;
@@ -56,13 +57,27 @@ impl Usage {
         }
     }
 
+    /// What our requests inside it answer challenges with.
+    pub fn set_credentials(&mut self, credentials: Credentials) -> Result<(), CommandError> {
+        let login = match &mut self.state {
+            State::Inviting(inviting) => &mut inviting.login,
+            State::Invited(invited) => &mut invited.login,
+            State::Established(established) => &mut established.session.login,
+            state @ (State::Leaving(_) | State::Over) => {
+                return Err(CommandError::WrongState(state.name()));
+            }
+        };
+        *login = Some(Responder::new(credentials));
+        Ok(())
+    }
+
     /// The application's answer to one of these.
     pub fn respond_inside(
         &mut self,
         core: &mut Core,
         now: Instant,
         pending: PendingId,
-        reply: Reply,
+        mut reply: Reply,
     ) -> Result<(), CommandError> {
         let transaction = TransactionId(pending.0);
         if !self.pending.contains(&transaction) {
@@ -71,6 +86,7 @@ impl Usage {
         if reply.status >= 200 {
             self.pending.remove(&transaction);
         }
+        self.add_contact(core, transaction, &mut reply);
         let tag = self.local_tag();
         match core.respond(now, transaction, &tag, reply) {
             true => Ok(()),
@@ -145,6 +161,16 @@ impl Usage {
         self.complete(core, request, Err(failure.clone()));
         if !is_notify {
             self.dialog_gone_by(core, now, &failure);
+        }
+    }
+
+    /// A 2xx carries our Contact where its request carries the peer's (RFC 3515 §2.2).
+    fn add_contact(&self, core: &Core, transaction: TransactionId, reply: &mut Reply) {
+        let server = core.servers.get(transaction);
+        let refreshes = server.is_some_and(|server| refreshes_target(&server.request.method));
+        if let (true, 200..300, Some(contact)) = (refreshes, reply.status, self.contact()) {
+            let contact = NameAddr::new(contact.clone()).to_value();
+            reply.headers.set(Name::Contact, contact);
         }
     }
 

@@ -138,16 +138,15 @@ impl Usage {
     pub fn replaceable(&self, replaces: &Replaces) -> Result<(), u16> {
         match &self.state {
             State::Established(established) => {
-                if established.session.dialog.remote_tag != replaces.from_tag {
-                    return Err(481);
-                }
-                match replaces.early_only {
-                    true => Err(486),
-                    false => Ok(()),
+                match replaces.is_from(&established.session.dialog.remote_tag) {
+                    true if established.is_ending() => Err(603),
+                    true if replaces.early_only => Err(486),
+                    true => Ok(()),
+                    false => Err(481),
                 }
             }
-            State::Inviting(_) | State::Invited(_) => Err(481),
-            State::Leaving(_) | State::Over => Err(603),
+            State::Leaving(leaving) if replaces.is_from(&leaving.dialog.remote_tag) => Err(603),
+            State::Inviting(_) | State::Invited(_) | State::Leaving(_) | State::Over => Err(481),
         }
     }
 
@@ -260,6 +259,11 @@ impl Established {
     fn owes_ack_to(&self, response: &Response) -> bool {
         let owing = matches!(self.phase, Phase::OwingAck { .. });
         owing && connect::to_tag(response).unwrap_or_default() == self.session.dialog.remote_tag
+    }
+
+    /// Whether BYE waits for the ACK to our 2xx.
+    fn is_ending(&self) -> bool {
+        matches!(&self.phase, Phase::AwaitingAck(awaiting) if awaiting.then_leave.is_some())
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -225,7 +225,7 @@ impl Usage {
     }
 
     /// Our Contact, as far as it is known by now.
-    fn contact(&self) -> Option<&Uri> {
+    pub(super) fn contact(&self) -> Option<&Uri> {
         match &self.state {
             State::Inviting(inviting) => Some(&inviting.contact),
             State::Established(established) => Some(&established.session.contact),

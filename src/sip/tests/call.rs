@@ -142,7 +142,10 @@ fn headers_of_the_application_are_sent() {
         Some("<sip:192.0.2.2:5060;lr>")
     );
     assert_eq!(request.headers.get(&Name::UserAgent), Some("world"));
-    assert_eq!(request.headers.get(&Name::Supported), Some("replaces"));
+    assert_eq!(
+        request.headers.get(&Name::Supported),
+        Some("replaces, norefersub")
+    );
     let via = request.headers.top_via().unwrap();
     assert_eq!((via.rport(), via.received().is_some()), (Some(5060), true));
 }

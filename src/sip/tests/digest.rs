@@ -7,7 +7,7 @@ use crate::sip::flow::Transport;
 use crate::sip::message::{Headers, Method, Name, Request, Response};
 use crate::sip::tests::world::{A, RAW, World, uri};
 
-fn credentials() -> Option<Credentials> {
+pub fn credentials() -> Option<Credentials> {
     Some(Credentials {
         username: "wabridge".to_owned(),
         password: SecretString::from("secret"),
@@ -20,7 +20,7 @@ fn challenged(world: &World) -> OutgoingInvite {
     outgoing
 }
 
-fn challenge(nonce: &'static str, stale: bool) -> impl Fn(&mut Response) {
+pub fn challenge(nonce: &'static str, stale: bool) -> impl Fn(&mut Response) {
     move |response| {
         let stale = if stale { ",stale=true" } else { "" };
         let value =
@@ -30,7 +30,7 @@ fn challenge(nonce: &'static str, stale: bool) -> impl Fn(&mut Response) {
 }
 
 /// The nonce and its count that a request is authorized with.
-fn authorization(request: &Request) -> Option<(String, String)> {
+pub fn authorization(request: &Request) -> Option<(String, String)> {
     let value = request.headers.get(&Name::Authorization)?;
     let part = |name: &str| {
         let (_, rest) = value.split_once(&format!("{name}="))?;

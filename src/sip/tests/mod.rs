@@ -11,6 +11,7 @@ mod inside;
 mod loss;
 mod outside;
 mod reliable;
+mod replaces;
 mod screen;
 mod session;
 mod transfer;

@@ -1,8 +1,9 @@
 //! Requests that cannot be served (RFC 3261 §8.2), and too many of them.
 
-use crate::sip::flow::Transport;
-use crate::sip::message::{Name, Response};
-use crate::sip::tests::world::{A, RAW, World};
+use crate::sip::endpoint::Event;
+use crate::sip::flow::{ListenerId, Transport};
+use crate::sip::message::{Method, Name, Response};
+use crate::sip::tests::world::{A, RAW, World, reply};
 
 fn request(method: &str, branch: &str, more: &str) -> String {
     format!(
@@ -34,6 +35,18 @@ fn each_flaw_has_its_status() {
         ("BYE", "", 481),
         ("INFO", "", 481),
         ("PRACK", "", 481),
+        ("INVITE", "Replaces: a;to-tag=1\r\n", 400),
+        (
+            "INVITE",
+            "Replaces: a;to-tag=1;from-tag=2\r\nReplaces: a;to-tag=1;from-tag=2\r\n",
+            400,
+        ),
+        (
+            "INVITE",
+            "Replaces: a;to-tag=1;from-tag=2\r\nJoin: b;to-tag=1;from-tag=2\r\n",
+            400,
+        ),
+        ("OPTIONS", "Replaces: a;to-tag=1;from-tag=2\r\n", 400),
         ("CANCEL", "", 481),
     ];
     for (method, more, status) in rows {
@@ -51,6 +64,42 @@ fn each_flaw_has_its_status() {
             _ => {}
         }
         world.run_out();
+    }
+}
+
+/// What WhatsApp is told (dossier 2.7, 2.8), as against a PBX.
+#[test]
+fn a_peer_on_a_terse_listener_hears_of_calls_alone() {
+    for terse in [true, false] {
+        let answered = |method: &str, more: &str| {
+            let mut world = World::new(Transport::Udp);
+            if terse {
+                world.terse.insert(ListenerId(0));
+            }
+            world.add(A, 1000);
+            world.write(A, request(method, "1", more).as_bytes());
+            let requested = world.wait_if_any(A, |event| match event {
+                Event::Requested { pending, .. } => Some(*pending),
+                _ => None,
+            });
+            if let Some(pending) = requested {
+                let now = world.now;
+                world.end(A).respond(now, pending, reply(200, "")).unwrap();
+            }
+            world.read_response()
+        };
+        for (method, status) in [("OPTIONS", 200), ("SUBSCRIBE", 405), ("FROB", 501)] {
+            let response = answered(method, "");
+            assert_eq!(response.status, status);
+            for method in [Method::Refer, Method::Notify, Method::Update, Method::Info] {
+                assert_eq!(response.headers.allows(&method), Some(!terse));
+            }
+            assert_eq!(response.headers.allows(&Method::Cancel), Some(true));
+        }
+        let required = answered("INVITE", "Require: replaces\r\n");
+        assert_eq!(required.status, if terse { 420 } else { 100 });
+        let unread = answered("INVITE", "Replaces: nonsense\r\n");
+        assert_eq!(unread.status, if terse { 100 } else { 400 });
     }
 }
 

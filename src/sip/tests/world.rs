@@ -1,6 +1,6 @@
 //! The world: a clock, links that delay and lose, endpoints, and peers that are only a mailbox.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub struct World {
     pub jitter: Duration,
     /// Loses the next messages, sent by anybody, that this says to lose.
     pub lose: Option<fn(&Message) -> bool>,
+    /// Of the ends that are added from now on.
+    pub terse: BTreeSet<ListenerId>,
     pub mailbox: VecDeque<Message>,
     pub ends: BTreeMap<usize, End>,
     /// Everything sent, in order: who, to whom, what.
@@ -92,6 +94,7 @@ impl World {
             delay: Duration::from_millis(20),
             jitter: Duration::ZERO,
             lose: None,
+            terse: BTreeSet::new(),
             mailbox: VecDeque::new(),
             ends: BTreeMap::new(),
             sent: Vec::new(),
@@ -109,7 +112,7 @@ impl World {
             timers: Timers::default(),
             user_agent: "world".to_owned(),
             sent_by: BTreeMap::from([(ListenerId(0), (Host::Address(address(end).ip()), 5060))]),
-            terse: Default::default(),
+            terse: self.terse.clone(),
             max_transactions,
         };
         let end_of_it = End {
@@ -257,6 +260,17 @@ impl World {
                 self.ladder()
             );
         }
+    }
+
+    /// That event, if it came to that end already; events before it are passed over.
+    pub fn wait_if_any<T>(
+        &mut self,
+        end: usize,
+        wanted: impl Fn(&Event) -> Option<T>,
+    ) -> Option<T> {
+        self.drain();
+        let events = &mut self.ends.get_mut(&end).unwrap().events;
+        std::iter::from_fn(|| events.pop_front()).find_map(|event| wanted(&event))
     }
 
     /// Runs for that long.
