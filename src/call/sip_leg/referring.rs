@@ -53,7 +53,7 @@ impl SipLeg {
     /// 202, and what is to be called.
     pub fn take_referral(&mut self, now: Instant, endpoint: &mut Endpoint) -> Option<Refer> {
         let Referred { pending, refer } = self.asked.take()?;
-        answer(now, endpoint, pending, Reply::status(202));
+        answer(now, endpoint, pending, refer.accepted());
         self.following = Some(refer.clone());
         // RFC 3515 §2.4.4: the first NOTIFY follows at once.
         if let Err(error) = self.tell_referrer(now, endpoint, 100) {
@@ -82,6 +82,9 @@ impl SipLeg {
             ..200 => Outcome::Underway(status),
             200.. => Outcome::Final(status),
         };
+        if !refer.subscribes {
+            return Err(CommandError::WrongState("it does not want to know"));
+        }
         let (headers, body) = refer.notify(&outcome);
         if status >= 200 {
             self.following = None;

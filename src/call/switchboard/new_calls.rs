@@ -12,6 +12,7 @@ use crate::call::identity::Context;
 use crate::call::line::Line;
 use crate::call::moment::Moment;
 use crate::call::outbound;
+use crate::call::placing::credentials;
 use crate::call::reception::{Arrival, Origin, Reception, Supplies};
 use crate::call::record::Record;
 use crate::call::switchboard::{Service, Switchboard};
@@ -21,7 +22,6 @@ use crate::side::Pair;
 use crate::sip::endpoint::{InviteId, Reply};
 use crate::sip::flow::Source;
 use crate::sip::message::{Headers, Name, Request};
-use crate::sip::replaces::Replaces;
 
 impl Switchboard {
     pub(super) fn invited(
@@ -53,8 +53,14 @@ impl Switchboard {
         }
     }
 
-    /// An agent takes a call over, or dials a user.
+    /// An agent takes a call over, or dials a user. A PBX that challenges us does so in a dialog that it began, too.
     fn agent_calls(&mut self, now: Moment, peer: PeerId, arrival: Arrival) {
+        let configured = peer.find(&self.config);
+        if let Some(credentials) = configured.and_then(|(_, peer)| credentials(peer))
+            && let Err(error) = self.endpoint.set_credentials(arrival.invite, credentials)
+        {
+            debug!(%error, "INVITE is over already");
+        }
         if arrival.request.headers.get(&Name::Replaces).is_some() {
             return self.agent_replaces(now, peer, &arrival);
         }
@@ -85,7 +91,8 @@ impl Switchboard {
     }
 
     fn replace(&mut self, now: Moment, peer: PeerId, arrival: &Arrival) -> Result<(), Reply> {
-        let replaces = only_replaces(&arrival.request).ok_or_else(|| Reply::status(400))?;
+        let replaces = arrival.request.headers.replaces().ok().flatten();
+        let replaces = replaces.ok_or_else(|| Reply::status(400))?;
         let replaced = self
             .endpoint
             .find_replaced(&replaces)
@@ -215,12 +222,4 @@ impl Switchboard {
             (Service::Open, Condition::Fit) => Fitness::Fit,
         }
     }
-}
-
-/// RFC 3891 §3: more than one, or one together with Join, cannot be meant.
-fn only_replaces(invite: &Request) -> Option<Replaces> {
-    let headers = &invite.headers;
-    let joins = headers.get(&Name::Other("Join".to_owned())).is_some();
-    let is_one = headers.count(&Name::Replaces) == 1 && !joins;
-    is_one.then(|| headers.get(&Name::Replaces).and_then(Replaces::parse))?
 }
