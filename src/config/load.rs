@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::dialling::read_dialling;
 use super::listener::{Listeners, overlap};
 use super::machine::Machine;
 use super::profiles::Profiles;
@@ -13,6 +14,7 @@ use super::{
     CdrFiles, Config, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route, Trunk,
     WhatsApp,
 };
+use crate::party::Dialling;
 use crate::sip::flow::ListenerId;
 
 /// Reads a configuration from disk. With the configuration come warnings; without it, every error at once.
@@ -84,7 +86,11 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         )
         .and_then(|value| value.table()?.read(Media::read));
     let whatsapp = read_whatsapp(root, &listeners, &mut profiles);
-    let trunks = read_trunks(root, &listeners, around, &mut profiles);
+    let dialling = section(root, "dialling", |table| {
+        read_dialling(table, &Dialling::default())
+    });
+    let usual = dialling.clone().unwrap_or_default();
+    let trunks = read_trunks(root, &listeners, around, &mut profiles, &usual);
     let numbers = read_numbers(root, &trunks, around, &mut profiles);
     require_numbers(root, &trunks, &numbers);
     let routes = read_routes(root, &trunks, &numbers);
@@ -102,6 +108,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
             .into_iter()
             .map(|number| (number.number.clone(), number))
             .collect(),
+        dialling: dialling?,
         trunks,
         routes,
         cdr: cdr?,
@@ -206,12 +213,13 @@ fn read_trunks(
     listeners: &Listeners,
     around: Surroundings<'_>,
     profiles: &mut Profiles<'_>,
+    dialling: &Dialling,
 ) -> BTreeMap<String, Trunk> {
     let remedy = "write [trunks.office] and [[trunks.office.peers]]";
     named(root, "trunks", remedy, str::to_owned)
         .into_iter()
         .filter_map(|(name, value)| {
-            let trunk = Trunk::read(name.clone(), &value, listeners, around, profiles)?;
+            let trunk = Trunk::read(name.clone(), &value, listeners, around, profiles, dialling)?;
             Some((name, trunk))
         })
         .collect()

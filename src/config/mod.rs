@@ -5,6 +5,7 @@
 //! line, key, and what to write instead. A type, its defaults and its reading stand in one file.
 
 mod certificate;
+mod dialling;
 mod host;
 mod listener;
 mod load;
@@ -40,7 +41,7 @@ pub use whatsapp::{Number, WhatsApp};
 
 use std::collections::BTreeMap;
 
-use crate::party::PhoneNumber;
+use crate::party::{Dialling, PhoneNumber};
 use crate::sip::flow::ListenerId;
 
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
     pub whatsapp: WhatsApp,
     pub numbers: BTreeMap<PhoneNumber, Number>,
+    /// How numbers are dialled where a trunk says nothing else.
+    pub dialling: Dialling,
     pub trunks: BTreeMap<String, Trunk>,
     /// First match wins; a number's own trunk is the last resort.
     pub routes: Vec<Route>,

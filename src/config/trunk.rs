@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::dialling::read_dialling;
 use super::host::parse_host;
 use super::listener::{Listeners, TRANSPORTS};
 use super::profile::read_prefix;
@@ -12,7 +13,7 @@ use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
 use super::whatsapp::read_extension;
 use super::{Faces, Prefix};
-use crate::party::PhoneNumber;
+use crate::party::{Dialling, PhoneNumber};
 use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
 
 const DEFAULT_PROBE_INTERVAL: Duration = Duration::from_secs(30);
@@ -26,6 +27,8 @@ pub struct Trunk {
     pub probe: Probe,
     /// The business number that calls from here are made with, when the caller shows none of ours.
     pub number: Option<PhoneNumber>,
+    /// How its PBXs dial WhatsApp users.
+    pub dialling: Dialling,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +76,7 @@ impl Trunk {
         listeners: &Listeners,
         around: Surroundings<'_>,
         profiles: &mut Profiles<'_>,
+        dialling: &Dialling,
     ) -> Option<Self> {
         value.table()?.read(|table| {
             let profile = match table.value("profile") {
@@ -101,7 +105,12 @@ impl Trunk {
                 down_after: table.number("probe_down_after", 1..=100, 3),
                 up_after: table.number("probe_up_after", 1..=100, 2),
             };
+            let dialling = match table.table("dialling") {
+                Some(table) => table.read(|table| read_dialling(table, dialling)),
+                None => Some(dialling.clone()),
+            };
             Some(Self {
+                dialling: dialling?,
                 profile: profile?,
                 peers: peers.into_iter().collect::<Option<_>>()?,
                 probe,

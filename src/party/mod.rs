@@ -1,11 +1,14 @@
 //! Who is calling: phone numbers, business-scoped user ids, display names. All masked when printed; `expose` gives the
 //! whole for the wire and the call record.
 
+mod dialled;
+mod dialling;
 mod display_name;
 mod number;
 mod prefix;
 mod user_id;
 
+pub use dialling::{Country, Dialling, NotDialable, RefusedNumbers, RefusedNumbersError};
 pub use display_name::DisplayName;
 pub use number::{PhoneNumber, PhoneNumberError};
 pub use prefix::{NumberPrefix, NumberPrefixError, NumberPrefixes};

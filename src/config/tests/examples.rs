@@ -99,6 +99,31 @@ fn the_full_file_is_whole() {
     assert_eq!(by_country.hours.as_ref().unwrap().windows.len(), 6);
 }
 
+#[test]
+fn a_trunk_dials_as_all_do_but_for_what_it_says_itself() {
+    let config = load(FULL);
+    let dialled = |trunk: &str, text: &str| {
+        let party = config.trunks[trunk].dialling.read(text);
+        party.map(|party| party.expose().to_owned())
+    };
+    assert_eq!(config.trunks["office"].dialling, config.dialling);
+    let german = Ok("+4930123456".to_owned());
+    assert_eq!(dialled("office", "030123456"), german);
+    assert_eq!(dialled("support", "0114930123456"), german);
+    assert_eq!(
+        dialled("support", "2125550123"),
+        Ok("+12125550123".to_owned())
+    );
+
+    let prefixed = FULL
+        .replace("# dial_prefixes = []", "dial_prefixes = [\"wa\"]")
+        .replace("country_code = \"1\" ", "national_prefix_required = false ");
+    let config = load(&prefixed);
+    let support = &config.trunks["support"].dialling;
+    assert_eq!(support.dial_prefixes, ["wa"]);
+    assert_eq!(support.read("wa30123456").unwrap().expose(), "+4930123456");
+}
+
 /// What the full example shows behind `#` is what holds without it.
 #[test]
 fn commented_keys_show_the_defaults() {

@@ -425,6 +425,53 @@ fn warnings_alone_leave_a_configuration() {
     assert!(report.to_string().ends_with("0 errors, 1 warnings"));
 }
 
+#[test]
+fn dialling() {
+    for (text, words) in [
+        (
+            "country_code = \"+49\"",
+            ["dialling.country_code: \"+49\"", "write the digits alone"],
+        ),
+        ("country_code = 49", ["a whole number", "a text in quotes"]),
+        (
+            "national_prefix = \"0\"",
+            [
+                "dialling.national_prefix: country_code is missing",
+                "write country_code",
+            ],
+        ),
+        (
+            "country_code = \"49\"\nnational_prefix = \"(0)\"",
+            ["dialling.national_prefix: \"(0)\"", "as in \"0\""],
+        ),
+        (
+            "international_prefixes = [\"00\", \"+\"]",
+            ["dialling.international_prefixes[2]: \"+\"", "as in \"00\""],
+        ),
+        (
+            "dial_prefixes = [\"\"]",
+            ["dialling.dial_prefixes[1]", "cannot stand before a number"],
+        ),
+        (
+            "refuse = [\"0900...\"]",
+            [
+                "dialling.refuse[1]: \"0900...\"",
+                "\"0900*\" for all that begin so",
+            ],
+        ),
+        (
+            "countrycode = \"49\"",
+            ["unknown key", "did you mean country_code?"],
+        ),
+    ] {
+        assert_one(&added(&format!("[dialling]\n{text}")), &words);
+    }
+    assert_one(
+        &added("[trunks.office.dialling]\nrefuse = \"112\""),
+        &["trunks.office.dialling.refuse", "a list in square brackets"],
+    );
+}
+
 mod any_text {
     use proptest::prelude::*;
 

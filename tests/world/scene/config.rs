@@ -10,7 +10,7 @@ use wabridge::config::{
     TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::Habits;
-use wabridge::party::PhoneNumber;
+use wabridge::party::{Dialling, PhoneNumber};
 use wabridge::sdp::{Codec, Policy, Security, Suite};
 use wabridge::sip::flow::{Host, ListenerId, NextHop, Transport};
 
@@ -66,6 +66,7 @@ pub fn config() -> Config {
             from_host: Host::Name("sip.example.com".to_owned()),
         },
         numbers: BTreeMap::from([number(NUMBER)]),
+        dialling: Dialling::default(),
         trunks: BTreeMap::from([("office".to_owned(), trunk("office"))]),
         routes: Vec::new(),
         cdr: CdrFiles {
@@ -110,6 +111,7 @@ pub fn trunk(name: &str) -> Trunk {
             up_after: 2,
         },
         number: None,
+        dialling: Dialling::default(),
     }
 }
 
