@@ -11,8 +11,8 @@ use super::report::{Finding, Severity};
 use super::surroundings::Surroundings;
 use super::toml_file::{Notes, Table, TomlFile, Value, list, nearest};
 use super::{
-    CdrFiles, Config, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route, Trunk,
-    WhatsApp,
+    CdrFiles, Config, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route,
+    StaticHosts, Trunk, WhatsApp,
 };
 use crate::party::Dialling;
 use crate::sip::flow::ListenerId;
@@ -97,6 +97,10 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
     let log = section(root, "log", Log::read);
     let limits = section(root, "limits", |table| Some(Limits::read(table)));
+    let hosts = match root.value("hosts") {
+        Some(value) => value.table().map(|table| StaticHosts::read(&table)),
+        None => Some(StaticHosts::default()),
+    };
     let (media, limits) = (media?, limits?);
     check_ports(root, &media, &limits, &listeners);
     Some(Config {
@@ -114,6 +118,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         cdr: cdr?,
         log: log?,
         limits,
+        hosts: hosts?,
     })
 }
 

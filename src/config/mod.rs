@@ -7,6 +7,7 @@
 mod certificate;
 mod dialling;
 mod host;
+mod hosts;
 mod listener;
 mod load;
 mod machine;
@@ -24,6 +25,7 @@ mod toml_file;
 mod trunk;
 mod whatsapp;
 
+pub use hosts::{StaticAddress, StaticHosts};
 pub use listener::{Faces, Listener, Tls, Trust};
 pub use load::{check, load, load_from, parse};
 pub use media::Media;
@@ -59,6 +61,8 @@ pub struct Config {
     pub cdr: CdrFiles,
     pub log: Log,
     pub limits: Limits,
+    /// Names that are found without DNS.
+    pub hosts: StaticHosts,
 }
 
 #[cfg(test)]

@@ -332,6 +332,10 @@ impl<'a> Value<'a> {
             .ok()
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().as_array().is_some()
+    }
+
     pub(super) fn list(&self) -> Option<Vec<Value<'a>>> {
         let array = self.value.get_ref().as_array();
         let array = self.expect(array, "a list in square brackets")?;

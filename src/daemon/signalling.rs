@@ -237,7 +237,9 @@ impl Signalling {
             error!(%error, "the old log filter stays");
         }
         // What it could not read it has logged itself, and kept what it had.
-        world.network.reload(&world.config.listeners);
+        world
+            .network
+            .reload(&world.config.listeners, &world.config.hosts);
         self.switchboard.handle_config(now, world.config.clone());
         self.health.look_again(now.instant);
         info!("configuration reloaded");

@@ -81,7 +81,13 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         ..Capacity::default()
     };
     let patience = Patience::default();
-    let network = Network::open(&config.listeners, capacity, patience, entropy.fork())?;
+    let network = Network::open(
+        &config.listeners,
+        &config.hosts,
+        capacity,
+        patience,
+        entropy.fork(),
+    )?;
     let plane = media_plane(&config, entropy.fork())?;
     announce(&config, &network);
     let world = World {

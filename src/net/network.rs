@@ -14,7 +14,7 @@ use super::notice::{FlowHandle, NOTICES, Notice, Outgoing, Refusal};
 use super::open::{FlowIds, OpenListener, Opening};
 use super::resolve::Resolver;
 use super::{Capacity, CertificateFacts, NetError, NetEvent, Patience};
-use crate::config::Listener;
+use crate::config::{Listener, StaticHosts};
 use crate::entropy::Entropy;
 use crate::sip::flow::{
     FlowId, Host, ListenerId, NextHop, Target, Transmit, TransmitTag, Transport, TransportError,
@@ -63,6 +63,7 @@ impl Network {
     /// Binds every listener. Must be called inside a tokio runtime, on which all tasks run.
     pub fn open(
         listeners: &BTreeMap<ListenerId, Listener>,
+        hosts: &StaticHosts,
         capacity: Capacity,
         patience: Patience,
         entropy: Entropy,
@@ -74,7 +75,7 @@ impl Network {
         }
         let connector = Connector {
             origins: opening.origins,
-            resolver: Resolver::new(entropy),
+            resolver: Resolver::new(hosts, entropy),
             notices,
             counters: opening.common.counters,
             patience,
@@ -125,10 +126,14 @@ impl Network {
         }
     }
 
-    /// Reads certificates, keys, trust, resolv.conf and the hosts file again. A listener whose files are bad keeps what
+    /// Takes other static hosts, and reads certificates, keys, trust, resolv.conf and the hosts file again. A listener whose files are bad keeps what
     /// it has; all errors come back.
-    pub fn reload(&mut self, listeners: &BTreeMap<ListenerId, Listener>) -> Vec<NetError> {
-        self.connector.resolver.reload();
+    pub fn reload(
+        &mut self,
+        listeners: &BTreeMap<ListenerId, Listener>,
+        hosts: &StaticHosts,
+    ) -> Vec<NetError> {
+        self.connector.resolver.reload(hosts);
         let mut errors = Vec::new();
         for (id, open) in &self.listeners {
             let settings = listeners.get(id).and_then(|listener| listener.tls.as_ref());

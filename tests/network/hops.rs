@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use wabridge::config::Trust;
+use wabridge::config::{StaticAddress, StaticHosts, Trust};
 use wabridge::net::{Capacity, NetEvent, Patience};
 use wabridge::sip::flow::{Target, TransmitTag, Transport, TransportError};
 
@@ -117,6 +117,27 @@ async fn tls_shows_the_name_and_offers_no_alpn() {
 }
 
 #[tokio::test]
+async fn a_static_host_is_found_where_it_says_and_verified_by_its_name() {
+    let mut world = World::open();
+    let pbx = local_listener().await;
+    let config = world.authority.server_config("wa.lab.example");
+    let address = pbx.local_addr().unwrap();
+    let hosts = StaticHosts::from_iter([(
+        "wa.lab.example".to_owned(),
+        vec![StaticAddress {
+            address: address.ip(),
+            port: Some(address.port()),
+        }],
+    )]);
+    assert!(world.network.reload(&world.listeners, &hosts).is_empty());
+    let hop = named_hop(TLS, Transport::Tls, "wa.lab.example", None);
+    world.send(1, Target::Hop(hop), message("one"));
+    let mut stream = accept_tls(&pbx, config).await.unwrap();
+    assert_eq!(stream.get_ref().1.server_name(), Some("wa.lab.example"));
+    expect(&mut stream, &message("one")).await;
+}
+
+#[tokio::test]
 async fn a_server_of_another_name_is_not_believed() {
     let mut world = World::open();
     let pbx = local_listener().await;
@@ -148,7 +169,12 @@ async fn unverified_trust_takes_any_name() {
     let mut listeners = world.listeners.clone();
     let tls = listeners.get_mut(&TLS).unwrap().tls.as_mut().unwrap();
     tls.trust = Trust::Unverified;
-    assert!(world.network.reload(&listeners).is_empty());
+    assert!(
+        world
+            .network
+            .reload(&listeners, &StaticHosts::default())
+            .is_empty()
+    );
     let hop = hop(TLS, Transport::Tls, pbx.local_addr().unwrap());
     world.send(1, Target::Hop(hop), message("one"));
     let mut stream = accept_tls(&pbx, config).await.unwrap();

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use wabridge::config::{Faces, Listener, Tls, Trust};
+use wabridge::config::{Faces, Listener, StaticHosts, Tls, Trust};
 use wabridge::entropy::Entropy;
 use wabridge::net::{Capacity, NetEvent, Network, Patience};
 use wabridge::sip::flow::{
@@ -78,7 +78,14 @@ impl World {
     ) -> Self {
         let entropy = Entropy::from_seed([1; 32]);
         Self {
-            network: Network::open(&listeners, capacity, patience, entropy).unwrap(),
+            network: Network::open(
+                &listeners,
+                &StaticHosts::default(),
+                capacity,
+                patience,
+                entropy,
+            )
+            .unwrap(),
             authority,
             listeners,
         }

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use wabridge::config::Tls;
+use wabridge::config::{StaticHosts, Tls};
 use wabridge::net::{Capacity, NetError, Network, Patience};
 
 use crate::support::*;
@@ -32,7 +32,12 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_live_on() {
     let mut old = world.tls_peer().await;
     works(&mut world, &mut old, "before").await;
     world.authority.issue("bridge", "localhost");
-    assert!(world.network.reload(&world.listeners).is_empty());
+    assert!(
+        world
+            .network
+            .reload(&world.listeners, &StaticHosts::default())
+            .is_empty()
+    );
     let mut new = world.tls_peer().await;
     assert_ne!(shown(&old), shown(&new));
     works(&mut world, &mut new, "new").await;
@@ -50,12 +55,19 @@ async fn bad_files_leave_the_old_certificate_in_place() {
     let wrongs: [&[u8]; 3] = [b"", b"-----BEGIN CERTIFICATE-----\nAAAA", &another];
     for wrong in wrongs {
         std::fs::write(&files.certificate, wrong).unwrap();
-        let errors = world.network.reload(&world.listeners);
+        let errors = world
+            .network
+            .reload(&world.listeners, &StaticHosts::default());
         assert!(matches!(errors[..], [NetError::Tls { .. }]), "{errors:?}");
         assert_eq!(shown(&world.tls_peer().await), before);
     }
     std::fs::write(&files.certificate, good).unwrap();
-    assert!(world.network.reload(&world.listeners).is_empty());
+    assert!(
+        world
+            .network
+            .reload(&world.listeners, &StaticHosts::default())
+            .is_empty()
+    );
     let mut peer = world.tls_peer().await;
     works(&mut world, &mut peer, "again").await;
 }
@@ -93,6 +105,7 @@ async fn an_unusable_certificate_is_said_at_the_start() {
     let entropy = wabridge::entropy::Entropy::from_seed([0; 32]);
     let opened = Network::open(
         &world.listeners,
+        &StaticHosts::default(),
         Capacity::default(),
         Patience::default(),
         entropy,
@@ -109,6 +122,7 @@ async fn a_taken_port_is_said_at_the_start() {
     let entropy = wabridge::entropy::Entropy::from_seed([0; 32]);
     let opened = Network::open(
         &listeners,
+        &StaticHosts::default(),
         Capacity::default(),
         Patience::default(),
         entropy,

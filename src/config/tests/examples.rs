@@ -124,6 +124,13 @@ fn a_trunk_dials_as_all_do_but_for_what_it_says_itself() {
     assert_eq!(support.read("wa30123456").unwrap().expose(), "+4930123456");
 }
 
+#[test]
+fn static_hosts_of_the_full_file() {
+    let found = load(FULL).hosts.find("pbx2.example.net", 5061).unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["192.0.2.21:5061", "192.0.2.22:5071"]);
+}
+
 /// What the full example shows behind `#` is what holds without it.
 #[test]
 fn commented_keys_show_the_defaults() {

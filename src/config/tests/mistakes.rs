@@ -472,6 +472,48 @@ fn dialling() {
     );
 }
 
+#[test]
+fn hosts() {
+    for (text, words) in [
+        (
+            "\"10.0.0.1\" = \"127.0.0.1\"",
+            ["hosts.\"10.0.0.1\": this is no host name", "write a name"],
+        ),
+        (
+            "\"wa.meta.vc\" = \"elsewhere\"",
+            [
+                "hosts.\"wa.meta.vc\": \"elsewhere\": a name for a name",
+                "as in \"127.0.0.1:7061\"",
+            ],
+        ),
+        (
+            "\"wa.meta.vc\" = \"127.0.0.1:0\"",
+            ["this is no IP address", "write an IP address"],
+        ),
+        (
+            "\"wa.meta.vc\" = [\"127.0.0.1\", 5]",
+            [
+                "hosts.\"wa.meta.vc\"[2]: this is a whole number",
+                "a text in quotes",
+            ],
+        ),
+        (
+            "\"wa.meta.vc\" = []",
+            ["the list is empty", "write an IP address"],
+        ),
+        (
+            "\"wa.meta.vc\" = 5",
+            ["this is a whole number", "a text in quotes"],
+        ),
+        (
+            "a = \"127.0.0.1\"\nA = \"127.0.0.2\"",
+            ["hosts.A: this name is written above", "as one list"],
+        ),
+    ] {
+        assert_one(&added(&format!("[hosts]\n{text}")), &words);
+    }
+}
+
 mod any_text {
     use proptest::prelude::*;
 

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use srv::Service;
 
+use crate::config::StaticHosts;
 use crate::entropy::Entropy;
 use crate::sip::flow::{Host, NextHop, Transport, TransportError};
 
@@ -24,11 +25,11 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// More targets of one name than this are not tried.
 const MAX_TARGETS: usize = 8;
 const MAX_ADDRESSES: usize = 16;
-/// How long an address literal stays what it is.
+/// How long an address that was written down stays what it is.
 const LITERAL_LIFE: Duration = Duration::from_secs(3600);
 
-/// The system's resolver: resolv.conf and the hosts file, read at start and at `reload`; answers are kept as long as
-/// their TTL.
+/// The operator's own names before the system's resolver: resolv.conf and the hosts file, read at start and at `reload`;
+/// answers are kept as long as their TTL.
 pub(super) struct Resolver {
     system: ArcSwap<System>,
     entropy: Mutex<Entropy>,
@@ -37,6 +38,8 @@ pub(super) struct Resolver {
 struct System {
     dns: Option<TokioResolver>,
     hosts: Hosts,
+    /// Of the configuration.
+    fixed: StaticHosts,
 }
 
 /// Addresses in the order they are to be tried.
@@ -47,16 +50,16 @@ pub(super) struct Found {
 }
 
 impl Resolver {
-    pub(super) fn new(entropy: Entropy) -> Self {
+    pub(super) fn new(fixed: &StaticHosts, entropy: Entropy) -> Self {
         Self {
-            system: ArcSwap::from_pointee(System::read()),
+            system: ArcSwap::from_pointee(System::read(fixed.clone())),
             entropy: Mutex::new(entropy),
         }
     }
 
     /// Reads resolv.conf and the hosts file again, and forgets all answers.
-    pub(super) fn reload(&self) {
-        self.system.store(System::read().into());
+    pub(super) fn reload(&self, fixed: &StaticHosts) {
+        self.system.store(System::read(fixed.clone()).into());
     }
 
     pub(super) async fn resolve(&self, hop: &NextHop) -> Result<Found, TransportError> {
@@ -127,6 +130,9 @@ impl Resolver {
 
     async fn addresses(&self, name: &str, port: u16) -> Result<Found, TransportError> {
         let system = self.system.load_full();
+        if let Some(addresses) = system.fixed.find(name, port) {
+            return found(name, addresses, Instant::now() + LITERAL_LIFE);
+        }
         let Some(dns) = &system.dns else {
             return Err(TransportError::NotResolved(name.to_owned()));
         };
@@ -143,16 +149,16 @@ impl Resolver {
 }
 
 impl System {
-    fn read() -> Self {
+    fn read(fixed: StaticHosts) -> Self {
         let builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
             warn!(%error, "no usable resolv.conf: only the hosts file and addresses resolve");
             let config = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         });
-        Self::build(builder)
+        Self::build(builder, fixed)
     }
 
-    fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Self {
+    fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>, fixed: StaticHosts) -> Self {
         let options = builder.options_mut();
         options.timeout = QUERY_TIMEOUT;
         options.attempts = 1;
@@ -164,11 +170,15 @@ impl System {
         Self {
             dns,
             hosts: Hosts::from_system().unwrap_or_default(),
+            fixed,
         }
     }
 
-    /// Names of the hosts file have no SRV records: nobody is asked for them.
+    /// Names of the configuration and of the hosts file have no SRV records: nobody is asked for them.
     fn is_host(&self, name: &str) -> bool {
+        if self.fixed.find(name, 0).is_some() {
+            return true;
+        }
         let Ok(name) = Name::from_utf8(name) else {
             return false;
         };

@@ -12,6 +12,7 @@ use hickory_resolver::proto::rr::rdata::{A, SRV};
 use tokio::net::UdpSocket;
 
 use super::*;
+use crate::config::StaticAddress;
 use crate::sip::flow::ListenerId;
 
 type Zone = HashMap<(String, RecordType), Vec<RData>>;
@@ -24,6 +25,10 @@ struct NameServer {
 
 /// A resolver that asks a server which knows `zone`, every record for `ttl` seconds.
 async fn name_server(zone: Zone, ttl: u32) -> NameServer {
+    name_server_beside(StaticHosts::default(), zone, ttl).await
+}
+
+async fn name_server_beside(fixed: StaticHosts, zone: Zone, ttl: u32) -> NameServer {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let mut connection = ConnectionConfig::udp();
     connection.port = socket.local_addr().unwrap().port();
@@ -33,7 +38,7 @@ async fn name_server(zone: Zone, ttl: u32) -> NameServer {
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
     let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     let resolver = Resolver {
-        system: ArcSwap::from_pointee(System::build(builder)),
+        system: ArcSwap::from_pointee(System::build(builder, fixed)),
         entropy: Mutex::new(Entropy::from_seed([3; 32])),
     };
     NameServer { resolver, queries }
@@ -198,4 +203,51 @@ async fn the_hosts_file_answers_without_dns() {
     let found = found(&server, &hop(Transport::Udp, "localhost", None)).await;
     assert!(found.contains(&"127.0.0.1:5060".to_owned()), "{found:?}");
     assert_eq!(server.queries.load(Ordering::SeqCst), 0);
+}
+
+fn fixed(name: &str, addresses: &[(&str, Option<u16>)]) -> (String, Vec<StaticAddress>) {
+    let read = |&(address, port): &(&str, Option<u16>)| StaticAddress {
+        address: address.parse().unwrap(),
+        port,
+    };
+    (name.to_owned(), addresses.iter().map(read).collect())
+}
+
+#[tokio::test]
+async fn names_of_the_configuration_need_no_dns_and_no_port() {
+    let fixed = StaticHosts::from_iter([fixed(
+        "pbx.test",
+        &[("127.0.0.9", None), ("2001:db8::9", Some(7061))],
+    )]);
+    let server = name_server_beside(fixed, zone(), 60).await;
+    for (name, port, first) in [
+        ("pbx.test", None, "127.0.0.9:5061"),
+        ("PBX.test.", None, "127.0.0.9:5061"),
+        ("pbx.test", Some(5099), "127.0.0.9:5099"),
+    ] {
+        let found = found(&server, &hop(Transport::Tls, name, port)).await;
+        assert_eq!(found, [first, "[2001:db8::9]:7061"]);
+    }
+    assert_eq!(server.queries.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn targets_of_services_are_found_in_the_configuration_too() {
+    let fixed = StaticHosts::from_iter([fixed("b.pbx.test", &[("127.0.0.9", Some(7061))])]);
+    let server = name_server_beside(fixed, zone(), 60).await;
+    let found = found(&server, &hop(Transport::Tls, "pbx.test", None)).await;
+    assert_eq!(found.last().map(String::as_str), Some("127.0.0.9:7061"));
+}
+
+#[tokio::test]
+async fn other_static_hosts_hold_from_the_reload_on() {
+    let first = StaticHosts::from_iter([fixed("lab.test", &[("127.0.0.8", None)])]);
+    let second = StaticHosts::from_iter([fixed("lab.test", &[("127.0.0.9", None)])]);
+    let resolver = Resolver::new(&first, Entropy::from_seed([3; 32]));
+    let hop = hop(Transport::Tls, "lab.test", Some(5061));
+    for (hosts, expected) in [(first, "127.0.0.8:5061"), (second, "127.0.0.9:5061")] {
+        resolver.reload(&hosts);
+        let found = resolver.resolve(&hop).await.unwrap();
+        assert_eq!(found.addresses, [expected.parse().unwrap()]);
+    }
 }

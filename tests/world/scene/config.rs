@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use wabridge::config::{
     CdrFiles, Challenge, Config, DigestAlgorithm, DigestUsername, DtmfHabit, Faces, Limits,
-    Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits, Trunk,
-    TrunkPeer, WhatsApp,
+    Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits,
+    StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::Habits;
 use wabridge::party::{Dialling, PhoneNumber};
@@ -84,6 +84,7 @@ pub fn config() -> Config {
             invites_per_second: 50,
             drain: Duration::from_secs(60),
         },
+        hosts: StaticHosts::default(),
     }
 }
 
