@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use wabridge::entropy::Entropy;
 use wabridge::sip::endpoint::{
-    Body, Endpoint, EndpointConfig, Event, InviteId, OutgoingInvite, Reply, SessionTimer, Timers,
+    Body, Endpoint, EndpointConfig, Event, InviteId, Login, OutgoingInvite, Reply, SessionTimer,
+    Timers,
 };
 use wabridge::sip::flow::{FlowId, Host, ListenerId, NextHop, Source, Transport};
 use wabridge::sip::message::Headers;
@@ -62,6 +63,7 @@ fn outgoing() -> OutgoingInvite {
         headers: Headers::new(),
         body: sdp(),
         credentials: None,
+        login: Login::WhenChallenged,
         session_timer: SessionTimer::Off,
         reliable_provisionals: false,
         answer_within: None,

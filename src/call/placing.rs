@@ -174,6 +174,7 @@ impl Placing<'_> {
             headers: address.headers,
             body: Some(sdp_body(&offer)),
             credentials: address.credentials,
+            login: habits.login,
             session_timer: session_timer(habits),
             reliable_provisionals: habits.reliable_provisionals,
             answer_within: patience(habits),

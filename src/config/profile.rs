@@ -8,6 +8,7 @@ use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal};
 use crate::media::bridge::Habits;
 use crate::sdp::{Codec, Policy, Security, Suite};
+use crate::sip::endpoint::Login;
 
 const CODECS: [(&str, Codec); 3] = [
     ("opus", Codec::Opus),
@@ -49,6 +50,8 @@ pub struct SipHabits {
     pub challenge_algorithm: DigestAlgorithm,
     /// The user name it must answer a challenge with.
     pub digest_username: DigestUsername,
+    /// Whether our INVITEs answer its last challenge before it asks again.
+    pub login: Login,
     pub session_timer: Option<SessionTimerHabit>,
     pub reliable_provisionals: bool,
     /// How long the far side may ring before we give up.
@@ -131,6 +134,7 @@ impl Profile {
                 challenge: Challenge::No,
                 challenge_algorithm: DigestAlgorithm::Md5,
                 digest_username: DigestUsername::Either,
+                login: Login::WhenChallenged,
                 session_timer: None,
                 reliable_provisionals: false,
                 answer_timeout: Duration::from_secs(60),
@@ -221,6 +225,7 @@ impl SipHabits {
                 ],
                 base.digest_username,
             ),
+            login: read_login(table, base.login),
             session_timer: read_session_timer(table, base.session_timer),
             reliable_provisionals: table.flag("reliable_provisionals", base.reliable_provisionals),
             answer_timeout: table.seconds("answer_timeout_s", 1..=600, base.answer_timeout),
@@ -240,6 +245,13 @@ impl SipHabits {
             asserted_identity: table.flag("asserted_identity", base.asserted_identity),
             refusals: base.refusals.clone(),
         }
+    }
+}
+
+fn read_login(table: &Table<'_>, base: Login) -> Login {
+    match table.flag("preemptive_credentials", base == Login::Preemptive) {
+        true => Login::Preemptive,
+        false => Login::WhenChallenged,
     }
 }
 

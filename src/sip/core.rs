@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::entropy::Entropy;
 use crate::sip::compose;
-use crate::sip::digest::Responder;
+use crate::sip::digest::{Memory, Responder};
 use crate::sip::endpoint::{Body, Counters, EndpointConfig, Event, Reply, SessionTimer};
 use crate::sip::flow::{Host, ListenerId, Source, Transmit};
 use crate::sip::message::{Headers, Method, Name, Request, Response, Via};
@@ -27,6 +27,8 @@ pub struct Core {
     pub clients: Clients,
     pub servers: Servers,
     pub counters: Counters,
+    /// Challenges that calls may answer before they are made.
+    pub logins: Memory,
     pub transmits: VecDeque<Transmit>,
     pub events: VecDeque<Event>,
     last_id: u64,
@@ -67,6 +69,13 @@ impl Draft {
         met.is_ok()
     }
 
+    /// Puts an answer of its own on the request: a count that was sent once never comes again.
+    pub fn authorize(&mut self, login: Option<&mut Responder>) {
+        if let Some(login) = login {
+            login.authorize(&mut self.request);
+        }
+    }
+
     /// Gives the request the CSeq number that its dialog has come to.
     pub fn number(&mut self, cseq: u32) {
         let value = compose::cseq_value(cseq, &self.request.method);
@@ -80,6 +89,7 @@ impl Core {
             clients: Clients::new(config.timers),
             servers: Servers::new(config.timers),
             counters: Counters::default(),
+            logins: Memory::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             last_id: 0,

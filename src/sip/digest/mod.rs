@@ -5,6 +5,7 @@ mod auth_params;
 mod authorization;
 mod challenge;
 mod guard;
+mod memory;
 mod nonce;
 mod replay;
 mod responder;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 pub use authorization::{Authorization, Counted};
 pub use challenge::Challenge;
 pub use guard::{Guard, GuardConfig, Refusal, Username, Verdict};
+pub use memory::{Account, Memory};
 pub use responder::{Responder, Unanswerable};
 
 use crate::sip::message::Name;

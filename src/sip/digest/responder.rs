@@ -1,5 +1,8 @@
 //! Answering challenges. Nonces are used again for later requests with a rising count, until the peer wants a new one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::entropy::Entropy;
 use crate::sip::digest::authorization::{Authorization, Counted};
 use crate::sip::digest::{Algorithm, Challenge, Credentials, Gate, Proof};
@@ -15,12 +18,13 @@ pub struct Responder {
 }
 
 /// One realm's current challenge.
-struct Session {
+#[derive(Clone)]
+pub(super) struct Session {
     gate: Gate,
     challenge: Challenge,
     cnonce: String,
-    /// How often its nonce was used.
-    uses: u32,
+    /// How often its nonce was used, by all who answer with it: a count never comes twice.
+    uses: Arc<AtomicU32>,
 }
 
 /// Why a challenge is not answered.
@@ -36,10 +40,21 @@ pub enum Unanswerable {
 
 impl Responder {
     pub fn new(credentials: Credentials) -> Self {
+        Self::with_sessions(credentials, vec![])
+    }
+
+    /// Answers before it is asked.
+    pub(super) fn with_sessions(credentials: Credentials, sessions: Vec<Session>) -> Self {
         Self {
             credentials,
-            sessions: vec![],
+            sessions,
         }
+    }
+
+    /// Those whose answers can be told apart.
+    pub(super) fn countable_sessions(&self) -> Vec<Session> {
+        let counted = |session: &&Session| session.challenge.qop_auth;
+        self.sessions.iter().filter(counted).cloned().collect()
     }
 
     /// Takes in a 401 or 407 to `request`, which then is to be sent again through `authorize`, with a new CSeq and branch.
@@ -108,7 +123,7 @@ impl Responder {
             gate,
             challenge,
             cnonce: entropy.hex(16),
-            uses: 0,
+            uses: Arc::default(),
         });
         Ok(())
     }
@@ -126,10 +141,10 @@ impl Session {
     }
 
     fn answer(&mut self, credentials: &Credentials, request: &Request) -> Authorization {
-        self.uses += 1;
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let challenge = &self.challenge;
         let counted = challenge.qop_auth.then(|| Counted {
-            nc: format!("{:08x}", self.uses),
+            nc: format!("{uses:08x}"),
             cnonce: self.cnonce.clone(),
         });
         let proof = Proof {

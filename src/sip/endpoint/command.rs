@@ -29,11 +29,20 @@ pub struct OutgoingInvite {
     pub headers: Headers,
     pub body: Option<Body>,
     pub credentials: Option<Credentials>,
+    pub login: Login,
     pub session_timer: SessionTimer,
     /// Offer 100rel; PRACK is sent by the endpoint itself.
     pub reliable_provisionals: bool,
     /// No provisional response: how long until the peer counts as dead (at most timer B, 64*T1).
     pub answer_within: Option<Duration>,
+}
+
+/// When an INVITE carries an answer to a challenge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Login {
+    WhenChallenged,
+    /// At once, when the hop took an earlier answer of the same user: its nonce again, with the next count.
+    Preemptive,
 }
 
 /// RFC 4028 for one usage.

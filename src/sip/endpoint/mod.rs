@@ -27,7 +27,7 @@ pub use crate::sip::transaction::timer::Timers;
 use crate::sip::transaction::timer::{Deadlines, earliest};
 use crate::sip::uri::Uri;
 
-pub use self::command::{Body, CommandError, OutgoingInvite, Reply, SessionTimer};
+pub use self::command::{Body, CommandError, Login, OutgoingInvite, Reply, SessionTimer};
 pub use self::event::{Departure, Event, Failure};
 pub use self::id::{InviteId, PendingId, RequestId};
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::sip::compose::cseq_value;
 use crate::sip::core::{Core, Draft, put_body};
 use crate::sip::dialog::with_tag;
-use crate::sip::digest::Responder;
-use crate::sip::endpoint::{Event, Failure, InviteId, OutgoingInvite};
+use crate::sip::digest::{Account, Credentials, Responder};
+use crate::sip::endpoint::{Event, Failure, InviteId, Login, OutgoingInvite};
 use crate::sip::flow::{Source, Target};
 use crate::sip::invite::inviting::{Inviting, Stage};
 use crate::sip::invite::{State, Usage};
@@ -29,34 +29,29 @@ impl Usage {
             transport: invite.hop.transport,
             target: Target::Hop(invite.hop.clone()),
         };
-        let inviting = Inviting {
+        let account = account(&invite);
+        let mut inviting = Inviting {
             transaction: TransactionId(0),
             call_id: call_id.clone(),
             local_tag: local_tag.clone(),
             contact: invite.contact.clone(),
-            login: invite.credentials.clone().map(Responder::new),
+            login: login(core, account.as_ref(), invite.credentials.clone()),
+            account,
             setting: invite.session_timer,
             answer_within: invite.answer_within,
             stage: Stage::Calling,
             forks: BTreeMap::new(),
         };
-        let answer_by = invite.answer_within.map(|within| now + within);
-        let request = first_invite(core, invite, &call_id, &local_tag);
-        let transaction = core.send(
-            now,
-            Draft {
-                owner: Owner::Invite(id),
-                request,
-                path,
-                round: 0,
-                answer_by,
-            },
-        );
-        let inviting = Box::new(Inviting {
-            transaction,
-            ..inviting
-        });
-        Self::new(id, State::Inviting(inviting))
+        let mut draft = Draft {
+            answer_by: invite.answer_within.map(|within| now + within),
+            request: first_invite(core, invite, &call_id, &local_tag),
+            owner: Owner::Invite(id),
+            path,
+            round: 0,
+        };
+        draft.authorize(inviting.login.as_mut());
+        inviting.transaction = core.send(now, draft);
+        Self::new(id, State::Inviting(Box::new(inviting)))
     }
 
     /// A response on the INVITE transaction. False when this usage no longer waits for one there.
@@ -69,7 +64,9 @@ impl Usage {
         response: &Response,
     ) -> bool {
         match &self.state {
-            State::Inviting(inviting) if inviting.transaction == transaction => {}
+            State::Inviting(inviting) if inviting.transaction == transaction => {
+                inviting.judge_login(&mut core.logins, response.status);
+            }
             // The same 2xx once more, before the application acknowledged it.
             State::Established(established) => return established.owes_ack_to(response),
             State::Inviting(_) | State::Invited(_) | State::Leaving(_) | State::Over => {
@@ -208,6 +205,7 @@ impl Usage {
                 Some(raised) => {
                     inviting.setting = raised;
                     session_timer::ask(raised, None, &mut draft.request.headers);
+                    draft.authorize(inviting.login.as_mut());
                     true
                 }
                 None => false,
@@ -251,6 +249,30 @@ impl Usage {
 pub fn to_tag(response: &Response) -> Option<String> {
     let to = response.headers.to().ok()?;
     to.tag().map(str::to_owned)
+}
+
+/// Whose login may be known from an earlier call, and is to be known to later ones.
+fn account(invite: &OutgoingInvite) -> Option<Account> {
+    let credentials = invite.credentials.as_ref()?;
+    match invite.login {
+        Login::WhenChallenged => None,
+        Login::Preemptive => Some(Account {
+            hop: invite.hop.clone(),
+            username: credentials.username.clone(),
+        }),
+    }
+}
+
+fn login(
+    core: &mut Core,
+    account: Option<&Account>,
+    credentials: Option<Credentials>,
+) -> Option<Responder> {
+    let credentials = credentials?;
+    Some(match account {
+        Some(account) => core.logins.responder(account, credentials),
+        None => Responder::new(credentials),
+    })
 }
 
 fn first_invite(core: &Core, invite: OutgoingInvite, call_id: &str, local_tag: &str) -> Request {

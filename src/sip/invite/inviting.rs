@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::sip::core::Core;
 use crate::sip::dialog::Dialog;
-use crate::sip::digest::Responder;
+use crate::sip::digest::{Account, Memory, Responder};
 use crate::sip::endpoint::{Failure, SessionTimer};
 use crate::sip::flow::Source;
 use crate::sip::invite::{Established, LONGEST_RING, Phase, Session};
@@ -26,6 +26,8 @@ pub struct Inviting {
     pub(super) local_tag: String,
     pub contact: Uri,
     pub(super) login: Option<Responder>,
+    /// Where a good login is remembered.
+    pub(super) account: Option<Account>,
     pub(super) setting: SessionTimer,
     pub(super) answer_within: Option<Duration>,
     pub(super) stage: Stage,
@@ -93,6 +95,19 @@ impl Inviting {
         match &self.stage {
             Stage::Calling | Stage::Ringing { .. } => false,
             Stage::CancelWhenHeard(_) | Stage::Cancelled { .. } => true,
+        }
+    }
+
+    /// Past 100 a login was good. 403 is what some say to an answer they do not take (dossier 2.9), 401 and 407 ask for
+    /// another: then the next call had better wait for its challenge.
+    pub(super) fn judge_login(&self, logins: &mut Memory, status: u16) {
+        let (Some(account), Some(login)) = (&self.account, &self.login) else {
+            return;
+        };
+        match status {
+            101..300 => logins.keep(account, login),
+            401 | 403 | 407 => logins.forget(account),
+            _ => {}
         }
     }
 

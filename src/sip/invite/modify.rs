@@ -215,6 +215,7 @@ impl Usage {
             422 => session_timer::raise(session.setting, &response.headers).is_some_and(|raised| {
                 session.setting = raised;
                 session_timer::ask(raised, None, &mut draft.request.headers);
+                draft.authorize(session.login.as_mut());
                 true
             }),
             _ => false,

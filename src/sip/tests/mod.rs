@@ -10,6 +10,7 @@ mod forks;
 mod inside;
 mod loss;
 mod outside;
+mod preemptive;
 mod reliable;
 mod replaces;
 mod screen;

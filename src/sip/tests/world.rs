@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
 use crate::sip::endpoint::{
-    Body, Endpoint, EndpointConfig, Event, InviteId, OutgoingInvite, Reply, SessionTimer, Timers,
+    Body, Endpoint, EndpointConfig, Event, InviteId, Login, OutgoingInvite, Reply, SessionTimer,
+    Timers,
 };
 use crate::sip::flow::{FlowId, Host, ListenerId, NextHop, Source, Target, Transport};
 use crate::sip::message::{Headers, Message, Method, Name, Request, Response};
@@ -150,6 +151,7 @@ impl World {
             headers: Headers::new(),
             body: body("offer"),
             credentials: None,
+            login: Login::WhenChallenged,
             session_timer: SessionTimer::Off,
             reliable_provisionals: false,
             answer_within: None,

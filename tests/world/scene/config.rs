@@ -12,6 +12,7 @@ use wabridge::config::{
 use wabridge::media::bridge::Habits;
 use wabridge::party::{Dialling, PhoneNumber};
 use wabridge::sdp::{Codec, Policy, Security, Suite};
+use wabridge::sip::endpoint::Login;
 use wabridge::sip::flow::{Host, ListenerId, NextHop, Transport};
 
 pub const WHATSAPP_LISTENER: ListenerId = ListenerId(1);
@@ -165,6 +166,7 @@ fn meta() -> Profile {
             challenge: Challenge::No,
             challenge_algorithm: DigestAlgorithm::Md5,
             digest_username: DigestUsername::Digits,
+            login: Login::Preemptive,
             session_timer: None,
             reliable_provisionals: false,
             answer_timeout: Duration::from_secs(60),
@@ -199,6 +201,7 @@ fn pbx() -> Profile {
             challenge: Challenge::No,
             challenge_algorithm: DigestAlgorithm::Md5,
             digest_username: DigestUsername::Either,
+            login: Login::WhenChallenged,
             session_timer: Some(SessionTimerHabit {
                 ask: false,
                 expires: Duration::from_secs(1800),
