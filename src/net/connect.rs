@@ -63,10 +63,19 @@ impl Hop {
                     flow: self.flow,
                     ..source
                 };
+                let connected = Notice::Connected { flow: self.flow };
+                if self.connector.notices.send(connected).await.is_err() {
+                    return;
+                }
                 let context = self.connector.stream_context();
                 stream::run(stream, source, self.orders, context).await;
             }
-            Err(error) => self.fail(error).await,
+            Err(error) => {
+                let unreachable = Notice::Unreachable { flow: self.flow };
+                // Nobody listens any more: the process is closing the network.
+                let _ = self.connector.notices.send(unreachable).await;
+                self.fail(error).await;
+            }
         }
     }
 

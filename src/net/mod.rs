@@ -8,6 +8,7 @@
 //!  network ─┬─ udp        one socket a listener; its messages are whole as they come
 //!           ├─ accept ─┬─ stream     one task a connection: framer, queue, keep-alive, idle time
 //!           ├─ connect ┘             the same, after resolve (RFC 3263), connect and TLS
+//!           ├─ back_off   hops that could not be reached, and when they are tried again
 //!           ├─ tls        certificates that change while running, trust, server names
 //!           └─ limits     how many connections, how many from one address
 //! ```
@@ -16,6 +17,7 @@
 //! that floods waits, since every flow hands its messages to one bounded queue in turn.
 
 mod accept;
+mod back_off;
 mod connect;
 mod limits;
 mod network;
@@ -73,6 +75,8 @@ pub struct Patience {
     pub connect: Duration,
     /// Between two CRLF keep-alives on connections we opened (RFC 5626 §4.4.1: 95 to 120 s).
     pub keep_alive: Duration,
+    /// From our keep-alive to the answer of a peer that has answered one before (RFC 5626 §4.4.1).
+    pub pong: Duration,
 }
 
 impl Default for Patience {
@@ -86,6 +90,7 @@ impl Default for Patience {
             resolve: Duration::from_secs(6),
             connect: Duration::from_secs(4),
             keep_alive: Duration::from_secs(100),
+            pong: Duration::from_secs(10),
         }
     }
 }

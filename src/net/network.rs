@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
 
+use super::back_off::BackOff;
 use super::connect::{Connector, Hop};
 use super::limits::Counters;
 use super::notice::{FlowHandle, NOTICES, Notice, Outgoing, Refusal};
@@ -30,6 +31,7 @@ pub struct Network {
     flows: HashMap<FlowId, Flow>,
     /// One connection a hop.
     pool: BTreeMap<NextHop, FlowId>,
+    back_off: BackOff,
     /// Found out while sending; told before everything else.
     events: VecDeque<NetEvent>,
     flow_ids: FlowIds,
@@ -66,7 +68,7 @@ impl Network {
         hosts: &StaticHosts,
         capacity: Capacity,
         patience: Patience,
-        entropy: Entropy,
+        mut entropy: Entropy,
     ) -> Result<Self, NetError> {
         let (notices, received) = mpsc::channel(NOTICES);
         let mut opening = Opening::new(notices.clone(), capacity, patience);
@@ -75,7 +77,7 @@ impl Network {
         }
         let connector = Connector {
             origins: opening.origins,
-            resolver: Resolver::new(hosts, entropy),
+            resolver: Resolver::new(hosts, entropy.fork()),
             notices,
             counters: opening.common.counters,
             patience,
@@ -87,6 +89,7 @@ impl Network {
             sockets: opening.sockets,
             flows: HashMap::new(),
             pool: BTreeMap::new(),
+            back_off: BackOff::new(entropy),
             events: VecDeque::new(),
             flow_ids: opening.common.flows,
             capacity,
@@ -193,6 +196,16 @@ impl Network {
                 self.events.push_back(NetEvent::Received { source, bytes });
             }
             Notice::Undelivered { message, error } => self.retry(message, error),
+            Notice::Connected { flow } => {
+                if let Some(hop) = self.hop_of(flow) {
+                    self.back_off.connected(&hop);
+                }
+            }
+            Notice::Unreachable { flow } => {
+                if let Some(hop) = self.hop_of(flow) {
+                    self.back_off.failed(hop, Instant::now().into());
+                }
+            }
             Notice::Closed { flow } => {
                 self.forget(flow);
                 self.events.push_back(NetEvent::FlowClosed { flow });
@@ -207,6 +220,10 @@ impl Network {
             Some(hop) => self.send_to_hop(hop, Attempt::Last, tag, bytes),
             None => self.fail(tag, error),
         }
+    }
+
+    fn hop_of(&self, flow: FlowId) -> Option<NextHop> {
+        self.flows.get(&flow)?.hop.clone()
     }
 
     fn forget(&mut self, flow: FlowId) -> Option<FlowHandle> {
@@ -260,6 +277,14 @@ impl Network {
 
     /// Opens a connection for a hop, with its first message.
     fn connect(&mut self, hop: NextHop, tag: TransmitTag, bytes: Vec<u8>) {
+        if let Some(wait) = self.back_off.wait(&hop, Instant::now().into()) {
+            let seconds = wait.as_secs().saturating_add(1);
+            let why = format!(
+                "{} failed a moment ago; next attempt in {seconds} s",
+                hop.host
+            );
+            return self.fail(tag, TransportError::NotConnected(why));
+        }
         if self.pool.len() >= self.capacity.outbound {
             let error = TransportError::NotConnected("too many connections of our own".to_owned());
             return self.fail(tag, error);

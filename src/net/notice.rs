@@ -26,6 +26,14 @@ pub(super) enum Notice {
         message: Outgoing,
         error: TransportError,
     },
+    /// The connection that we opened stands.
+    Connected {
+        flow: FlowId,
+    },
+    /// The peer was not reached; what was given to the flow comes back.
+    Unreachable {
+        flow: FlowId,
+    },
     /// The last word about a flow.
     Closed {
         flow: FlowId,

@@ -52,6 +52,8 @@ enum End {
     Idle,
     #[error("the peer does not read")]
     Stalled,
+    #[error("the peer does not answer keep-alives any more")]
+    Unanswered,
     #[error("closed by us")]
     Released,
 }
@@ -70,18 +72,20 @@ where
     S: AsyncRead + AsyncWrite + Send,
 {
     let (incoming, outgoing) = tokio::io::split(stream);
-    let pong = Notify::new();
+    let (pong, answered) = (Notify::new(), Notify::new());
     let mut reader = Reader {
         stream: incoming,
         source,
         context: &context,
         pong: &pong,
+        answered: &answered,
     };
     let mut writer = Writer {
         stream: outgoing,
         unwritten: None,
         context: &context,
         pong: &pong,
+        answered: &answered,
     };
     let end = tokio::select! {
         end = reader.run() => end,
@@ -107,6 +111,7 @@ impl Context {
             | End::Silent
             | End::Unfinished
             | End::Idle
+            | End::Unanswered
             | End::Released => {}
         }
     }
@@ -134,6 +139,7 @@ struct Reader<'a, S> {
     source: Source,
     context: &'a Context,
     pong: &'a Notify,
+    answered: &'a Notify,
 }
 
 impl<S: AsyncRead> Reader<'_, S> {
@@ -177,7 +183,7 @@ impl<S: AsyncRead> Reader<'_, S> {
                     }
                 }
                 Frame::Ping => self.pong.notify_one(),
-                Frame::Pong => {}
+                Frame::Pong => self.answered.notify_one(),
             }
         }
         Ok(())
@@ -225,12 +231,16 @@ struct Writer<'a, S> {
     unwritten: Option<Outgoing>,
     context: &'a Context,
     pong: &'a Notify,
+    answered: &'a Notify,
 }
 
 impl<S: AsyncWrite> Writer<'_, S> {
     async fn run(&mut self, queue: &mut mpsc::Receiver<Outgoing>) -> End {
-        let keep_alive = self.context.patience.keep_alive;
+        let Patience {
+            keep_alive, pong, ..
+        } = self.context.patience;
         let mut written = Instant::now();
+        let mut pulse = Pulse::Unknown;
         loop {
             let due = written + keep_alive;
             let result = tokio::select! {
@@ -239,7 +249,17 @@ impl<S: AsyncWrite> Writer<'_, S> {
                     None => return End::Released,
                 },
                 () = self.pong.notified() => self.write(PONG).await,
-                () = sleep_until(due), if self.context.opener == Opener::Us => self.write(PING).await,
+                () = self.answered.notified() => {
+                    pulse = Pulse::Answers;
+                    continue;
+                }
+                () = sleep_until(pulse.due().unwrap_or(due)), if pulse.due().is_some() => {
+                    return End::Unanswered;
+                }
+                () = sleep_until(due), if self.context.opener == Opener::Us => {
+                    pulse = pulse.after_ping(Instant::now() + pong);
+                    self.write(PING).await
+                }
             };
             if let Err(end) = result {
                 return end;
@@ -264,6 +284,33 @@ impl<S: AsyncWrite> Writer<'_, S> {
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
         write(&mut self.stream, bytes, self.context.patience.write).await
+    }
+}
+
+/// Whether the peer answers our pings. Only one that has done so once is given up for not doing it: of the others TCP's own
+/// probes tell whether they are there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pulse {
+    Unknown,
+    Answers,
+    /// It has to, until then.
+    Due(Instant),
+}
+
+impl Pulse {
+    fn due(self) -> Option<Instant> {
+        match self {
+            Self::Due(by) => Some(by),
+            Self::Unknown | Self::Answers => None,
+        }
+    }
+
+    fn after_ping(self, by: Instant) -> Self {
+        match self {
+            Self::Unknown => Self::Unknown,
+            Self::Answers => Self::Due(by),
+            Self::Due(earlier) => Self::Due(earlier),
+        }
     }
 }
 

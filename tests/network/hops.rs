@@ -200,6 +200,27 @@ async fn connections_of_ours_are_kept_alive() {
     assert_eq!(world.received().await.1, message("two"));
 }
 
+/// Not every peer knows keep-alives: its silence says nothing.
+#[tokio::test]
+async fn a_peer_that_never_answered_a_keep_alive_stays_connected() {
+    let patience = Patience {
+        keep_alive: Duration::from_millis(20),
+        pong: Duration::from_millis(20),
+        ..Patience::default()
+    };
+    let mut world = World::open_with(Capacity::default(), patience);
+    let pbx = local_listener().await;
+    let hop = hop(TCP, Transport::Tcp, pbx.local_addr().unwrap());
+    world.send(1, Target::Hop(hop), message("one"));
+    let mut stream = accept(&pbx).await;
+    expect(&mut stream, &message("one")).await;
+    for _ in 0..5 {
+        expect(&mut stream, b"\r\n\r\n").await;
+    }
+    write(&mut stream, &message("two")).await;
+    assert_eq!(world.received().await.1, message("two"));
+}
+
 #[tokio::test]
 async fn the_number_of_own_connections_is_bounded() {
     let capacity = Capacity {
@@ -215,4 +236,63 @@ async fn the_number_of_own_connections_is_bounded() {
     }
     assert_eq!(failure(&mut world).await.0, TransmitTag(2));
     expect(&mut accept(&first).await, &message("one")).await;
+}
+
+#[tokio::test]
+async fn a_hop_that_was_not_reached_is_not_tried_again_at_once() {
+    let mut world = World::open();
+    let pbx = local_listener().await;
+    let address = pbx.local_addr().unwrap();
+    drop(pbx);
+    let target = Target::Hop(hop(TCP, Transport::Tcp, address));
+    for (tag, words) in [(1, "refused"), (2, "next attempt in 1 s")] {
+        world.send(tag, target.clone(), message("one"));
+        let (failed, error) = failure(&mut world).await;
+        assert_eq!(failed, TransmitTag(tag));
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let attempts = &world.network.counters().connects_failed;
+    assert_eq!(attempts.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn the_next_address_of_a_name_is_tried_within_the_same_attempt() {
+    let mut world = World::open();
+    let (gone, pbx) = (local_listener().await, local_listener().await);
+    let address = |listener: &tokio::net::TcpListener| {
+        let local = listener.local_addr().unwrap();
+        StaticAddress {
+            address: local.ip(),
+            port: Some(local.port()),
+        }
+    };
+    let hosts = vec![address(&gone), address(&pbx)];
+    drop(gone);
+    let hosts = StaticHosts::from_iter([("pbx.lab.example".to_owned(), hosts)]);
+    world.network.reload(&world.listeners, &hosts);
+    let hop = named_hop(TCP, Transport::Tcp, "pbx.lab.example", None);
+    world.send(1, Target::Hop(hop), message("one"));
+    expect(&mut accept(&pbx).await, &message("one")).await;
+}
+
+/// Its kernel still takes what we write: only the missing answer tells that nobody is behind it.
+#[tokio::test]
+async fn a_peer_that_answers_keep_alives_no_more_gets_a_new_connection() {
+    let patience = Patience {
+        keep_alive: Duration::from_millis(50),
+        pong: Duration::from_millis(50),
+        ..Patience::default()
+    };
+    let mut world = World::open_with(Capacity::default(), patience);
+    let pbx = local_listener().await;
+    let target = Target::Hop(hop(TCP, Transport::Tcp, pbx.local_addr().unwrap()));
+    world.send(1, target.clone(), message("one"));
+    let mut first = accept(&pbx).await;
+    expect(&mut first, &message("one")).await;
+    expect(&mut first, b"\r\n\r\n").await;
+    write(&mut first, b"\r\n").await;
+    expect_close(&mut first).await;
+    assert!(matches!(world.event().await, NetEvent::FlowClosed { .. }));
+    world.send(2, target, message("two"));
+    expect(&mut accept(&pbx).await, &message("two")).await;
 }
