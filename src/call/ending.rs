@@ -250,7 +250,7 @@ impl Cause {
             Refusal::ConnectedLimit { .. } => Self::ConnectedLimit,
             Refusal::Barred { .. } => Self::Barred,
             Refusal::CallActive => Self::CallActive,
-            Refusal::NumberFull => Self::NoLine,
+            Refusal::NoLine => Self::NoLine,
         }
     }
 
