@@ -1,6 +1,7 @@
 //! Configurations without a disk.
 
 mod certificates;
+mod consent;
 mod examples;
 mod mistakes;
 mod profiles;

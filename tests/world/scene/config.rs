@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wabridge::config::{
-    CdrFiles, Challenge, Config, DigestAlgorithm, DigestUsername, DtmfHabit, Faces, Limits,
-    Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits, Trunk,
-    TrunkPeer, WhatsApp,
+    CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
+    Limits, Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits,
+    Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::Habits;
 use wabridge::party::PhoneNumber;
@@ -68,6 +68,7 @@ pub fn config() -> Config {
         numbers: BTreeMap::from([number(NUMBER)]),
         trunks: BTreeMap::from([("office".to_owned(), trunk("office"))]),
         routes: Vec::new(),
+        consent: Consent::default(),
         cdr: CdrFiles {
             json_lines: PathBuf::from("cdr.jsonl"),
             database: PathBuf::from("cdr.sqlite"),
@@ -95,6 +96,7 @@ pub fn number(text: &str) -> (PhoneNumber, Number) {
         trunk: "office".to_owned(),
         extension: Some(EXTENSION.to_owned()),
         concurrent_calls: 10,
+        consent: None,
     };
     (number, configured)
 }
