@@ -62,4 +62,4 @@ pub struct Config {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,21 +7,13 @@ use crate::party::PhoneNumber;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn load(text: &str) -> Config {
-    let (config, report) = Bench::new()
-        .parse(&format!("{MINIMAL}\n{text}\n"))
-        .unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(report, Report::default());
-    config
-}
-
 fn number(text: &str) -> PhoneNumber {
     PhoneNumber::parse(text).unwrap()
 }
 
 #[test]
 fn without_a_word_production_holds_and_the_ledger_lies_beside_the_cdrs() {
-    let config = load("[cdr]\ndatabase = \"/data/calls.db\"");
+    let config = minimal_with("[cdr]\ndatabase = \"/data/calls.db\"");
     assert_eq!(config.consent.database, Path::new("/data/consent.db"));
     assert!(config.consent.enforce);
     assert!(!config.consent.declined_is_unanswered);
@@ -32,7 +24,7 @@ fn without_a_word_production_holds_and_the_ledger_lies_beside_the_cdrs() {
 
 #[test]
 fn production_and_sandbox_numbers_stand_in_one_file() {
-    let config = load(
+    let config = minimal_with(
         "[numbers.\"+17015550101\"]
          password = \"x\"
          trunk = \"office\"
@@ -61,7 +53,7 @@ fn production_and_sandbox_numbers_stand_in_one_file() {
 
 #[test]
 fn numbers_that_do_not_choose_follow_the_usual_set() {
-    let config = load(
+    let config = minimal_with(
         "[numbers.\"+17015550101\"]
          password = \"x\"
          trunk = \"office\"
@@ -77,7 +69,7 @@ fn numbers_that_do_not_choose_follow_the_usual_set() {
 
 #[test]
 fn every_number_of_the_rules_is_a_setting() {
-    let config = load(
+    let config = minimal_with(
         "[consent.production]
          requests = [{ times = 3, within_h = 48 }]
          connected = { times = 5, within_h = 12 }

@@ -96,6 +96,15 @@ impl Outside for Bench {
     }
 }
 
+/// The minimal file with more behind it, which is without fault.
+pub(crate) fn minimal_with(text: &str) -> Config {
+    let (config, report) = Bench::new()
+        .parse(&format!("{MINIMAL}\n{text}\n"))
+        .unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(report, Report::default());
+    config
+}
+
 /// A chain and its key in PEM form, signed by an authority, valid from the first day of one year to that of another.
 fn certificate(names: &[&str], from: i32, to: i32) -> (String, String) {
     let mut authority = CertificateParams::default();
