@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     // Floor 2, the B2BUA.
     (
         "config",
-        &["sip", "media", "sdp", "party", "entropy", "side"],
+        &["consent", "sip", "media", "sdp", "party", "entropy", "side"],
     ),
     ("consent", &["party"]),
     ("rates", &["party"]),

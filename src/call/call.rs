@@ -88,6 +88,8 @@ pub struct CallHabits {
     pub digits_by_signalling: Pair<bool>,
     /// What the ledger's silence means.
     pub when_unknown: WhenUnknown,
+    /// A user who declines has left the call unanswered.
+    pub declined_is_unanswered: bool,
 }
 
 pub struct Call {

@@ -181,7 +181,7 @@ pub const TABLE: [Row; 41] = [
     refused(Cause::PermissionUnknown, 1, "nothing is known of the permission, and consent.when_unknown is refuse"),
     refused(Cause::PermissionNotGiven, 2, "there is no permission, by the ledger or by WhatsApp's own word"),
     refused(Cause::PermissionWithdrawn, 3, "the user took the permission back"),
-    refused(Cause::PermissionRevoked, 4, "unanswered calls in a row reached consent.revoke_after"),
+    refused(Cause::PermissionRevoked, 4, "unanswered calls in a row reached revoke_after of [consent]"),
     refused(Cause::PermissionExpired, 5, "a temporary permission is over"),
     refused(Cause::ConnectedLimit, 6, "connected calls to this user reached the limit, by the ledger or by WhatsApp's own word"),
     refused(Cause::Barred, 7, "WhatsApp named a time before which it takes no call"),
@@ -250,7 +250,7 @@ impl Cause {
             Refusal::ConnectedLimit { .. } => Self::ConnectedLimit,
             Refusal::Barred { .. } => Self::Barred,
             Refusal::CallActive => Self::CallActive,
-            Refusal::NumberFull => Self::NoLine,
+            Refusal::NoLine => Self::NoLine,
         }
     }
 

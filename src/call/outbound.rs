@@ -17,17 +17,21 @@ pub struct Dialled {
     pub objection: Option<String>,
 }
 
-pub fn dialled(invite: &Request) -> Dialled {
-    let user = invite.uri.user_name().unwrap_or_default();
-    match Party::from_user_part(&user) {
-        Some(user @ (Party::Number(_) | Party::User(_))) => Dialled {
+pub fn dialled(config: &Config, peer: &PeerId, invite: &Request) -> Dialled {
+    let trunk = config.trunks.get(&peer.trunk);
+    let dialling = trunk.map_or(&config.dialling, |trunk| &trunk.dialling);
+    match dialling.read(invite.uri.as_str()) {
+        Ok(user) => Dialled {
             user,
             objection: None,
         },
-        Some(Party::Other(_)) | None => Dialled {
-            user: Party::Other(user.chars().take(MAX_DIALLED).collect()),
-            objection: Some("it is no number with + and no user id".to_owned()),
-        },
+        Err(objection) => {
+            let user = invite.uri.user_name().unwrap_or_default();
+            Dialled {
+                user: Party::Other(user.chars().take(MAX_DIALLED).collect()),
+                objection: Some(objection.to_string()),
+            }
+        }
     }
 }
 

@@ -339,7 +339,8 @@ impl Reception {
             ringing: profiles.a.sip.ringing,
             answer_timeout: profiles.map(|profile| profile.sip.answer_timeout),
             digits_by_signalling: profiles.map(|profile| takes_info_digits(&profile.sip)),
-            when_unknown: consent::Rules::production().when_unknown,
+            when_unknown: self.config.consent_rules(&self.number).when_unknown,
+            declined_is_unanswered: self.config.consent.declined_is_unanswered,
         }
     }
 }

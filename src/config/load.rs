@@ -11,7 +11,7 @@ use super::report::{Finding, Severity};
 use super::surroundings::Surroundings;
 use super::toml_file::{Notes, Table, TomlFile, Value, list, nearest};
 use super::{
-    CdrFiles, Config, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route,
+    CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route,
     StaticHosts, Trunk, WhatsApp,
 };
 use crate::party::Dialling;
@@ -95,6 +95,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     require_numbers(root, &trunks, &numbers);
     let routes = read_routes(root, &trunks, &numbers);
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
+    let consent = read_consent(root, around, cdr.as_ref());
     let log = section(root, "log", Log::read);
     let limits = section(root, "limits", |table| Some(Limits::read(table)));
     let hosts = match root.value("hosts") {
@@ -115,6 +116,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         dialling: dialling?,
         trunks,
         routes,
+        consent: consent?,
         cdr: cdr?,
         log: log?,
         limits,
@@ -131,6 +133,19 @@ fn section<T: Default>(
     match root.value(key) {
         Some(value) => value.table()?.read(read),
         None => Some(T::default()),
+    }
+}
+
+fn read_consent(
+    root: &Table<'_>,
+    around: Surroundings<'_>,
+    cdr: Option<&CdrFiles>,
+) -> Option<Consent> {
+    match root.value("consent") {
+        Some(value) => value
+            .table()?
+            .read(|table| Consent::read(table, around, cdr?)),
+        None => Some(Consent::beside(cdr?)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! line, key, and what to write instead. A type, its defaults and its reading stand in one file.
 
 mod certificate;
+mod consent;
 mod dialling;
 mod host;
 mod hosts;
@@ -25,6 +26,7 @@ mod toml_file;
 mod trunk;
 mod whatsapp;
 
+pub use consent::{Consent, RuleSet};
 pub use hosts::{StaticAddress, StaticHosts};
 pub use listener::{Faces, Listener, Tls, Trust};
 pub use load::{check, load, load_from, parse};
@@ -58,6 +60,7 @@ pub struct Config {
     pub trunks: BTreeMap<String, Trunk>,
     /// First match wins; a number's own trunk is the last resort.
     pub routes: Vec<Route>,
+    pub consent: Consent,
     pub cdr: CdrFiles,
     pub log: Log,
     pub limits: Limits,
@@ -66,4 +69,4 @@ pub struct Config {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use super::profile::read_prefix;
 use super::profiles::Profiles;
 use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
-use super::{Faces, Listener, Prefix};
+use super::{Faces, Listener, Prefix, RuleSet};
 use crate::party::PhoneNumber;
 use crate::sip::flow::Host;
 
@@ -45,6 +45,8 @@ pub struct Number {
     /// Extension dialled on the PBX; the number itself when `None`.
     pub extension: Option<String>,
     pub concurrent_calls: u32,
+    /// Overrides `Consent::usual`.
+    pub consent: Option<RuleSet>,
 }
 
 impl WhatsApp {
@@ -153,6 +155,9 @@ impl Number {
             let extension = table.value("extension").map(|value| read_extension(&value));
             let concurrent_calls =
                 table.number("concurrent_calls", 1..=100_000, DEFAULT_CONCURRENT_CALLS);
+            let consent = table
+                .value("consent")
+                .and_then(|value| value.choice(&RuleSet::NAMES));
             Some(Self {
                 number: number.ok()?,
                 password: password?,
@@ -160,6 +165,7 @@ impl Number {
                 trunk: trunk?.to_owned(),
                 extension: extension.map_or(Some(None), |extension| extension.map(Some))?,
                 concurrent_calls,
+                consent,
             })
         })
     }

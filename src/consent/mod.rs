@@ -10,9 +10,11 @@
 //! serialisable value.
 
 mod fact;
+pub mod operator;
 mod pair;
 mod permission;
 mod recent;
+mod record;
 mod refusal;
 mod request;
 mod rules;
@@ -22,6 +24,7 @@ mod verdict;
 pub use fact::{Fact, Ignored};
 pub use pair::Pair;
 pub use permission::{Absence, Known, Permission, Source};
+pub use record::Record;
 pub use refusal::{REFUSALS, Refusal, RefusalRow};
 pub use request::{RequestRefusal, RequestVerdict};
 pub use rules::{MayCall, Quota, Rules, WhenUnknown};

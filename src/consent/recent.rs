@@ -51,6 +51,17 @@ impl Recent {
         self.0.drain(..surplus);
     }
 
+    /// The same moments in order, as far as `quotas` count them.
+    pub(super) fn counted(&self, quotas: &[Quota]) -> Self {
+        let mut counted = Self::default();
+        self.iter().for_each(|at| counted.add(at, quotas));
+        counted
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Stamp> + '_ {
+        self.0.iter().copied()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -80,6 +91,12 @@ impl Recent {
     pub(super) fn count(&self, within: Duration, now: SystemTime) -> usize {
         let counted = |at: &&Stamp| at.after(within).time() > now;
         self.0.iter().filter(counted).count()
+    }
+}
+
+impl FromIterator<Stamp> for Recent {
+    fn from_iter<I: IntoIterator<Item = Stamp>>(moments: I) -> Self {
+        Self(moments.into_iter().collect())
     }
 }
 

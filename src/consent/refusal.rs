@@ -28,7 +28,7 @@ pub enum Refusal {
     /// A call between the two is going on.
     CallActive,
     /// Concurrent calls of the business number.
-    NumberFull,
+    NoLine,
 }
 
 /// One line of [`REFUSALS`].
@@ -80,7 +80,7 @@ impl Refusal {
             Self::ConnectedLimit { .. } => 6,
             Self::Barred { .. } => 7,
             Self::CallActive => 8,
-            Self::NumberFull => 9,
+            Self::NoLine => 9,
         }]
     }
 
@@ -95,7 +95,7 @@ impl Refusal {
             | Self::PermissionRevoked
             | Self::PermissionExpired { .. }
             | Self::CallActive
-            | Self::NumberFull => None,
+            | Self::NoLine => None,
         }
     }
 
@@ -117,7 +117,7 @@ impl Refusal {
             | Self::ConnectedLimit { .. }
             | Self::Barred { .. }
             | Self::CallActive
-            | Self::NumberFull => None,
+            | Self::NoLine => None,
         }
     }
 }

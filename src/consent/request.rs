@@ -26,6 +26,16 @@ pub enum RequestRefusal {
     Limit { until: SystemTime },
 }
 
+impl RequestRefusal {
+    /// When it will be allowed, as far as time alone decides.
+    pub fn until(&self) -> Option<SystemTime> {
+        match self {
+            Self::PermanentAlready => None,
+            Self::Limit { until } => Some(*until),
+        }
+    }
+}
+
 impl Standing {
     pub fn request_verdict(&self, rules: &Rules, now: SystemTime) -> RequestVerdict {
         let permission = self.permission.map(|known| known.permission);

@@ -51,15 +51,6 @@ pub enum WhenUnknown {
     Refuse,
 }
 
-/// Countries whose business numbers may not call users: US and Canada, Egypt, Vietnam, Nigeria.
-const MAY_NOT_CALL: [&str; 4] = ["1", "20", "84", "234"];
-
-/// Other countries behind `+1`; the islands that belong to the US stay with it.
-const OTHERS_BEHIND_1: [&str; 21] = [
-    "1242", "1246", "1264", "1268", "1284", "1345", "1441", "1473", "1649", "1658", "1664", "1721",
-    "1758", "1767", "1784", "1809", "1829", "1849", "1868", "1869", "1876",
-];
-
 impl Quota {
     /// None at all (0) counts as one.
     pub fn new(times: u16, within: Duration) -> Self {
@@ -73,6 +64,15 @@ impl Quota {
 }
 
 impl Rules {
+    /// Countries whose business numbers may not call users: US and Canada, Egypt, Vietnam, Nigeria.
+    pub const MAY_NOT_CALL: [&str; 4] = ["1", "20", "84", "234"];
+
+    /// Other countries behind `+1`; the islands that belong to the US stay with it.
+    pub const MAY_CALL: [&str; 21] = [
+        "1242", "1246", "1264", "1268", "1284", "1345", "1441", "1473", "1649", "1658", "1664",
+        "1721", "1758", "1767", "1784", "1809", "1829", "1849", "1868", "1869", "1876",
+    ];
+
     pub fn production() -> Self {
         Self {
             requests: vec![Quota::new(1, DAY), Quota::new(2, 7 * DAY)],
@@ -104,8 +104,10 @@ impl Rules {
 }
 
 fn business_numbers() -> NumberPrefixes<MayCall> {
-    let no = MAY_NOT_CALL.iter().map(|prefix| (prefix, MayCall::No));
-    let yes = OTHERS_BEHIND_1.iter().map(|prefix| (prefix, MayCall::Yes));
+    let no = Rules::MAY_NOT_CALL
+        .iter()
+        .map(|prefix| (prefix, MayCall::No));
+    let yes = Rules::MAY_CALL.iter().map(|prefix| (prefix, MayCall::Yes));
     no.chain(yes)
         .filter_map(|(prefix, may)| Some((prefix.parse::<NumberPrefix>().ok()?, may)))
         .collect()

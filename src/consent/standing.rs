@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, Ignored};
 use super::permission::{Absence, Kept, KeptPermission, Known, Source};
 use super::recent::{Recent, Stamp};
+use super::record::Record;
 use super::rules::Rules;
 
 /// Everything that the next verdict needs. Empty: nothing is known.
@@ -187,6 +188,25 @@ impl Standing {
     fn open_service_window(&mut self, at: Stamp, rules: &Rules) {
         let until = Some(at.after(rules.service_window));
         self.service_until = self.service_until.max(until);
+    }
+
+    /// Everything as recorded elsewhere, but for the call that is going on here.
+    pub fn take_over(&mut self, record: &Record, rules: &Rules) {
+        let known = &record.standing;
+        *self = Self {
+            requests: known.requests.counted(&rules.requests),
+            connected: known.connected.counted(&[rules.connected]),
+            line: std::mem::take(&mut self.line),
+            ..known.clone()
+        };
+    }
+
+    /// Everything but the call that is going on.
+    pub fn forget(&mut self) {
+        *self = Self {
+            line: std::mem::take(&mut self.line),
+            ..Self::default()
+        };
     }
 
     /// What is known of the permission; `None`: nothing.

@@ -87,7 +87,7 @@ impl Standing {
         if !self.line.is_free() {
             return Some(Refusal::CallActive);
         }
-        (calls >= rules.concurrent_calls).then_some(Refusal::NumberFull)
+        (calls >= rules.concurrent_calls).then_some(Refusal::NoLine)
     }
 }
 

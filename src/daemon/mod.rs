@@ -4,6 +4,7 @@
 //!  SIGHUP, SIGTERM ──► ┌────────────┐ ◄── bytes of messages ──► net (its own threads)
 //!  deadlines       ──► │ signalling │ ◄── media events, commands ──► plane ──► worker, worker, ...
 //!  health          ──► └────────────┘ ──► finished calls ──► store (its own thread)
+//!                            ◄── judgements, facts ──► keeper of the consent ledger (its own thread)
 //! ```
 //!
 //! All signalling is one task on the main thread that owns the [`Switchboard`](crate::call::switchboard::Switchboard)

@@ -54,6 +54,10 @@ fn fixed_difference(running: &Config, new: &Config) -> Option<&'static str> {
             "the limit of connections",
         ),
         (files(running) == files(new), "the place of the CDRs"),
+        (
+            running.consent.database == new.consent.database,
+            "the place of the consent ledger",
+        ),
         (running.log.json == new.log.json, "the log's format"),
     ];
     let difference = differences.into_iter().find(|(same, _)| !same);

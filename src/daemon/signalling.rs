@@ -15,15 +15,14 @@ use super::service::{self, Watchdog};
 use super::signals::{Order, Signals};
 use super::stage::{Stage, Step};
 use super::tally::{self, Tally};
-use crate::call::ledger::{Judgement, LedgerCommand, LedgerEvent};
+use crate::call::ledger::LedgerEvent;
 use crate::call::switchboard::{MediaEvent, Moment, Switchboard};
 use crate::config::Config;
-use crate::consent::Verdict;
 use crate::entropy::Entropy;
 use crate::net::{NetEvent, Network};
-use crate::store::Store;
+use crate::store::{Keeper, Store};
 
-/// For what was handed over when the process leaves: messages in queues, CDRs on their way to the disk.
+/// For what was handed over when the process leaves: messages in queues, CDRs and facts on their way to the disk.
 const LAST_WRITES: Duration = Duration::from_secs(3);
 
 /// Everything that is open, as `start` opened it.
@@ -34,6 +33,7 @@ pub(super) struct World {
     pub(super) network: Network,
     pub(super) plane: MediaPlane,
     pub(super) store: Store,
+    pub(super) keeper: Keeper,
     pub(super) signals: Signals,
     pub(super) log: LogControl,
 }
@@ -51,6 +51,7 @@ pub(super) struct Signalling {
 enum Input {
     Net(NetEvent),
     Media(MediaEvent),
+    Ledger(LedgerEvent),
     Order(Order),
     Deadline,
 }
@@ -89,6 +90,7 @@ impl Signalling {
         tokio::select! {
             event = world.network.next() => Input::Net(event),
             event = world.plane.event() => Input::Media(event),
+            event = world.keeper.event() => Input::Ledger(event),
             order = world.signals.next() => Input::Order(order),
             () = sleep_until(deadline.into()) => Input::Deadline,
         }
@@ -98,6 +100,7 @@ impl Signalling {
         match input {
             Input::Net(event) => self.handle_network(now, event),
             Input::Media(event) => self.switchboard.handle_media(now, event),
+            Input::Ledger(event) => self.switchboard.handle_ledger(now, event),
             Input::Order(Order::Stop) => {
                 let step = self.stage.stop(now.instant, self.world.config.limits.drain);
                 self.take(now, step);
@@ -132,8 +135,7 @@ impl Signalling {
         if self.health.poll_timeout() <= now.instant {
             self.look_after_health(now);
         }
-        let World { network, store, .. } = &self.world;
-        self.tally.handle_timeout(now.instant, network, store);
+        self.tally.handle_timeout(now.instant, &self.world);
         let step = self
             .stage
             .handle_timeout(now.instant, self.switchboard.is_quiet());
@@ -162,7 +164,7 @@ impl Signalling {
 
     fn carry_out(&mut self, now: Moment) {
         while let Some(command) = self.switchboard.poll_ledger() {
-            self.ask_ledger(now, command);
+            self.world.keeper.handle_command(command);
         }
         while let Some(transmit) = self.switchboard.poll_transmit() {
             self.world.network.send(transmit);
@@ -172,15 +174,6 @@ impl Signalling {
         }
         while let Some(cdr) = self.switchboard.poll_cdr() {
             self.world.store.keep(&cdr);
-        }
-    }
-
-    /// Nothing is known of any user: WhatsApp is asked by calling.
-    fn ask_ledger(&mut self, now: Moment, command: LedgerCommand) {
-        if let LedgerCommand::Place { call, .. } = command {
-            let judgement = Judgement::Verdict(Verdict::Unknown);
-            let event = LedgerEvent::Judged { call, judgement };
-            self.switchboard.handle_ledger(now, event);
         }
     }
 
@@ -240,17 +233,26 @@ impl Signalling {
         world
             .network
             .reload(&world.config.listeners, &world.config.hosts);
+        world.keeper.follow(world.config.clone());
         self.switchboard.handle_config(now, world.config.clone());
         self.health.look_again(now.instant);
         info!("configuration reloaded");
     }
 
     async fn leave(self) {
-        let World { network, store, .. } = self.world;
-        tally::tell(&network, &store);
+        tally::tell(&self.world);
+        let World {
+            network,
+            store,
+            keeper,
+            ..
+        } = self.world;
         let deadline = tokio::time::Instant::now() + LAST_WRITES;
         network.close(deadline).await;
         if let Err(error) = store.close(LAST_WRITES) {
+            error!(%error, "stopping");
+        }
+        if let Err(error) = keeper.close(LAST_WRITES) {
             error!(%error, "stopping");
         }
         info!("stopped");

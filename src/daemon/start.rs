@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{debug, info};
@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::entropy::Entropy;
 use crate::net::ports::{EmptyRange, PortRange, PortStock};
 use crate::net::{Capacity, NetError, Network, Patience};
-use crate::store::{Store, StoreError};
+use crate::store::{Keeper, Store, StoreError};
 
 /// Threads beside the main one for sockets and TLS handshakes, so that a storm of handshakes never delays a call.
 const NETWORK_THREADS: usize = 2;
@@ -75,6 +75,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
     // Signals first: one that comes during the start must not be lost.
     let signals = Signals::catch().map_err(StartError::System)?;
     let store = Store::open(&config.cdr)?;
+    let keeper = Keeper::open(config.clone(), SystemTime::now())?;
     let capacity = Capacity {
         connections: config.limits.connections,
         connections_per_address: config.limits.connections_per_address,
@@ -96,6 +97,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         network,
         plane,
         store,
+        keeper,
         signals,
         log,
     };

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::net::Network;
-use crate::store::Store;
+use super::signalling::World;
 
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
@@ -25,19 +24,20 @@ impl Tally {
         self.due
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant, network: &Network, store: &Store) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, world: &World) {
         if self.due <= now {
             self.due = now + INTERVAL;
-            tell(network, store);
+            tell(world);
         }
     }
 }
 
-pub(super) fn tell(network: &Network, store: &Store) {
-    let net = network.counters();
-    let cdr = store.troubles();
+pub(super) fn tell(world: &World) {
+    let net = world.network.counters();
+    let cdr = world.store.troubles();
+    let ledger = world.keeper.troubles();
     info!(
-        connections = network.flows(),
+        connections = world.network.flows(),
         accepted = value(&net.accepted),
         refused = value(&net.refused),
         accept_errors = value(&net.accept_errors),
@@ -49,6 +49,9 @@ pub(super) fn tell(network: &Network, store: &Store) {
         cdr_line_failures = value(&cdr.line_failures),
         cdr_row_failures = value(&cdr.row_failures),
         cdr_lost = value(&cdr.lost),
+        ledger_failures = value(&ledger.failures),
+        ledger_unreadable = value(&ledger.unreadable),
+        ledger_lost = value(&ledger.lost),
         "so far"
     );
 }

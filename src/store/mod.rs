@@ -1,4 +1,4 @@
-//! What must outlive this process: CDRs, and the consent ledger ([`Ledger`]).
+//! What must outlive this process: CDRs, and the consent ledger ([`Ledger`], kept by [`Keeper`]).
 //!
 //! CDRs are JSON lines for people and log shippers, and an embedded database for questions. One OS thread writes both;
 //! calls never wait for a disk. Each line is one `write` to a file opened for appending, so it survives the death of this
@@ -7,11 +7,13 @@
 //! while the lines wait in memory; each of the two files goes on without the other.
 
 mod database;
+mod keeper;
 mod ledger;
 mod lines;
 mod sqlite;
 mod writer;
 
+pub use keeper::{Keeper, LedgerDoor, LedgerTroubles, NotKept};
 pub use ledger::{Ledger, LedgerError, News};
 
 use std::path::PathBuf;
@@ -73,7 +75,9 @@ pub enum StoreError {
         found: u32,
         known: u32,
     },
-    #[error("cannot start the CDR thread: {0}")]
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+    #[error("cannot start a thread that writes: {0}")]
     Thread(std::io::Error),
 }
 

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::time::{Instant, SystemTime};
 
 use rustix::process::Signal;
 use serde_json::Value;
 use wabridge::entropy::Entropy;
+use wabridge::store::Ledger;
 
 use crate::support::*;
 
@@ -146,4 +148,28 @@ fn garbage_from_strangers_does_not_touch_the_call() {
     let record = story.over();
     assert_eq!(record["ending"]["by"], "caller", "{record}");
     assert!(record["talk_s"].as_f64().unwrap() >= 2.9, "{record}");
+}
+
+/// What the ledger was told is on disk: a process that is killed leaves it there, and the next one knows that no call goes
+/// on any more.
+#[test]
+fn a_killed_process_leaves_its_call_in_the_ledger_and_the_next_takes_it_out() {
+    let mut story = Story::established("0");
+    let file = story.folder.file("consent.db");
+    let calls = || Ledger::open(&file).unwrap().calls().unwrap();
+    let deadline = Instant::now() + LONG;
+    while calls().is_empty() && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    story.bridge.signal(Signal::KILL);
+    story.bridge.exit();
+    let left = calls();
+    assert_eq!(left.len(), 1);
+    story.bridge = Bridge::start(&story.folder);
+    let told = "calls of the last run are taken out of the ledger";
+    assert!(story.bridge.log.contains(told), "{}", story.bridge.log);
+    assert_eq!(calls(), []);
+    let (pair, _) = &left[0];
+    let standing = Ledger::open(&file).unwrap().standing(pair).unwrap();
+    assert!(standing.service_window(SystemTime::now()).is_some());
 }

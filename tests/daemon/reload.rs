@@ -23,14 +23,24 @@ fn a_broken_configuration_changes_nothing() {
 fn what_needs_a_restart_is_said_and_changes_nothing() {
     let folder = Folder::new();
     let mut bridge = Bridge::start(&folder);
-    let config = folder
-        .config()
-        .replace("last_port = 29999", "last_port = 28999");
-    folder.write_config(&config);
-    bridge.signal(Signal::HUP);
-    let event = bridge.wait_for("the old configuration stays");
-    let error = event["error"].as_str().unwrap();
-    assert!(error.ends_with("changes only with a restart"), "{error}");
+    let config = folder.config();
+    for (changed, what) in [
+        (
+            config.replace("last_port = 29999", "last_port = 28999"),
+            "media",
+        ),
+        (
+            config.clone() + "[consent]\ndatabase = \"other.db\"\n",
+            "ledger",
+        ),
+    ] {
+        folder.write_config(&changed);
+        bridge.signal(Signal::HUP);
+        let event = bridge.wait_for("the old configuration stays");
+        let error = event["error"].as_str().unwrap();
+        assert!(error.contains(what), "{error}");
+        assert!(error.ends_with("changes only with a restart"), "{error}");
+    }
     assert_eq!(bridge.options_by_udp(), Some(200));
 }
 

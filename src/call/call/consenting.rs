@@ -115,8 +115,9 @@ impl Call {
     pub(super) fn tell_ended(&mut self, now: Moment, ending: &Ending) {
         let call = self.record.call().0.clone();
         let by_business = self.record.parties().direction == CallDirection::BusinessInitiated;
-        let rang_out = ending.cause == Cause::NoAnswer && self.is_calling(self.user);
-        if by_business && rang_out {
+        let declined = ending.cause == Cause::Declined && self.habits.declined_is_unanswered;
+        let rang_out = ending.cause == Cause::NoAnswer || declined;
+        if by_business && rang_out && self.is_calling(self.user) {
             info!("not answered by the user");
             self.tell(now, Fact::CallUnanswered { call });
         } else {

@@ -133,6 +133,7 @@ fn call(now: Moment, kind: Kind, peers: usize) -> Call {
             answer_timeout: Pair::new(Duration::from_secs(45), Duration::from_secs(45)),
             digits_by_signalling: Pair::new(false, true),
             when_unknown: WhenUnknown::Refuse,
+            declined_is_unanswered: false,
         },
         user: kind.user(),
         other_calls: 0,
@@ -393,5 +394,33 @@ fn nobody_is_called_without_leave() {
             assert_eq!((books.dialled.a, books.dialled.b), (0, 0), "{kind:?}");
             assert_eq!(books.cdrs[0].answered, None);
         }
+    }
+}
+
+/// WhatsApp does not say whether a declined call counts: the operator does.
+#[test]
+fn a_declined_call_is_unanswered_where_the_operator_says_so() {
+    let now = Moment {
+        instant: Instant::now(),
+        wall: SystemTime::UNIX_EPOCH,
+    };
+    let name = || "x".to_owned();
+    for (declined_is_unanswered, fact) in [
+        (false, Fact::CallEnded { call: name() }),
+        (true, Fact::CallUnanswered { call: name() }),
+    ] {
+        let mut call = call(now, Kind::Agent { late_offer: false }, 1);
+        call.habits.declined_is_unanswered = declined_is_unanswered;
+        call.handle_judgement(now, Judgement::Verdict(Verdict::Allowed));
+        let declined = LegEnd::Rejected {
+            status: 486,
+            q850: None,
+            phrase: "Busy Here".to_owned(),
+            meaning: Some(Meaning::Declined),
+        };
+        call.handle_leg(now, Side::B, LegEvent::Ended(declined));
+        let mut books = Books::default();
+        books.take(&mut call).unwrap();
+        assert_eq!(books.facts, [fact]);
     }
 }

@@ -72,7 +72,7 @@ impl Switchboard {
             return self.reject(now, arrival.invite, reply);
         };
         let number = number.clone();
-        let dialled = outbound::dialled(&arrival.request);
+        let dialled = outbound::dialled(&self.config, &peer, &arrival.request);
         let origin = Origin::Agent {
             extension: outbound::caller(&arrival.request),
             objection: dialled.objection,

@@ -400,6 +400,63 @@ fn whatsapp() {
 }
 
 #[test]
+fn consent() {
+    assert_one(
+        &added("[consent]\nrules = \"sandbx\""),
+        &["consent.rules", "did you mean \"sandbox\"?"],
+    );
+    assert_one(
+        &changed("extension = \"100\"", "consent = \"test\""),
+        &[":18:", ".consent", "write one of production, sandbox"],
+    );
+    assert_one(
+        &added("[consent]\nwhen_unknown = \"ask\""),
+        &["consent.when_unknown", "ask-whatsapp, refuse"],
+    );
+    assert_one(
+        &added("[consent.production]\nrequests = [{ times = 1 }]"),
+        &[
+            "consent.production.requests[1]: within_h is missing",
+            "write { times = 1, within_h = 24 }",
+        ],
+    );
+    assert_one(
+        &added("[consent.sandbox]\nrequests = []"),
+        &["consent.sandbox.requests: the list is empty"],
+    );
+    assert_one(
+        &added("[consent.sandbox]\nconnected = { times = 0, within_h = 24 }"),
+        &["connected.times", "a whole number from 1 to 1000"],
+    );
+    assert_one(
+        &added("[consent.production]\nrevoke_after = 1"),
+        &[
+            "consent.production: nudge_after is 2, but the permission is withdrawn after 1 already",
+            "no higher than revoke_after",
+        ],
+    );
+    assert_one(
+        &added("[consent.production]\nservice_window_h = 0"),
+        &["out of range", "from 1 to 8784"],
+    );
+    assert_one(
+        &added("[consent]\nmay_not_call = [\"+84\"]"),
+        &["consent.may_not_call[1]", "without +", "as in \"84\""],
+    );
+    assert_one(
+        &added("[consent]\nmay_not_call = [\"84\"]\nmay_call = [\"84\"]"),
+        &["consent.may_call[1]", "listed already"],
+    );
+    for key in ["json_lines", "database"] {
+        let same = format!("[cdr]\n{key} = \"/x.db\"\n[consent]\ndatabase = \"/x.db\"");
+        assert_one(
+            &added(&same),
+            &["the ledger and the CDRs are the same file"],
+        );
+    }
+}
+
+#[test]
 fn all_mistakes_come_at_once_in_the_order_of_lines() {
     let text = MINIMAL
         .replace("faces = \"pbx\"", "faces = \"pxb\"")

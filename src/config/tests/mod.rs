@@ -1,6 +1,7 @@
 //! Configurations without a disk.
 
 mod certificates;
+mod consent;
 mod examples;
 mod mistakes;
 mod profiles;
@@ -93,6 +94,15 @@ impl Outside for Bench {
     fn now(&self) -> SystemTime {
         self.now
     }
+}
+
+/// The minimal file with more behind it, which is without fault.
+pub(crate) fn minimal_with(text: &str) -> Config {
+    let (config, report) = Bench::new()
+        .parse(&format!("{MINIMAL}\n{text}\n"))
+        .unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(report, Report::default());
+    config
 }
 
 /// A chain and its key in PEM form, signed by an authority, valid from the first day of one year to that of another.

@@ -1,4 +1,5 @@
 mod properties;
+mod records;
 mod stories;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

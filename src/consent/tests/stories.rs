@@ -340,7 +340,7 @@ fn a_number_has_so_many_calls_at_once() {
     desk.calls = 999;
     assert_eq!(desk.verdict(), Verdict::Allowed);
     desk.calls = 1_000;
-    assert_eq!(desk.refusal(), Refusal::NumberFull);
+    assert_eq!(desk.refusal(), Refusal::NoLine);
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn numbers_of_some_countries_do_not_call() {
 fn of_several_reasons_the_one_that_lasts_is_told() {
     let mut desk = Desk::allowed(Rules::production());
     desk.calls = 1_000;
-    assert_eq!(desk.refusal(), Refusal::NumberFull);
+    assert_eq!(desk.refusal(), Refusal::NoLine);
     desk.learn(placed("c"));
     assert_eq!(desk.refusal(), Refusal::CallActive);
     let until = start() + DAY;
@@ -412,7 +412,7 @@ fn every_refusal_has_its_own_row() {
         Refusal::ConnectedLimit { until: time },
         Refusal::Barred { until: time },
         Refusal::CallActive,
-        Refusal::NumberFull,
+        Refusal::NoLine,
     ];
     for (refusal, row) in refusals.iter().zip(&REFUSALS) {
         assert_eq!(refusal.row(), row);

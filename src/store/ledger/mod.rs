@@ -11,7 +11,7 @@ use rusqlite::types::{FromSqlError, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior};
 
 use super::{StoreError, sqlite};
-use crate::consent::{Fact, Ignored, Pair, Rules, Standing, Verdict};
+use crate::consent::{Fact, Ignored, Pair, Record, Rules, Standing, Verdict};
 use crate::party::{Party, PhoneNumber, UserId};
 
 /// Numbers are integers, user ids texts. Few pairs have a call at a time: only those are in the index.
@@ -29,6 +29,10 @@ const SCHEMA: [&str; 1] = ["
 const READ: &str = "SELECT standing FROM consent WHERE number = ?1 AND user = ?2";
 const WRITE: &str = "INSERT INTO consent (number, user, standing) VALUES (?1, ?2, ?3)
     ON CONFLICT DO UPDATE SET standing = excluded.standing";
+const REMOVE: &str = "DELETE FROM consent WHERE number = ?1 AND user = ?2";
+const LIST: &str = "SELECT number, user, standing FROM consent
+    WHERE (number, user) > (?1, coalesce(?2, -1)) AND number <= ?3
+    ORDER BY number, user LIMIT ?4";
 const CALLS: &str = "SELECT number, user, json_extract(standing, '$.line.call') FROM consent
     WHERE json_extract(standing, '$.line.call') IS NOT NULL";
 
@@ -70,9 +74,9 @@ impl Ledger {
 
     /// Learns, and has it on disk when it returns.
     pub fn keep(&mut self, news: &News, rules: &Rules) -> Result<Result<(), Ignored>, LedgerError> {
-        let transaction = self.begin()?;
-        let kept = keep(&transaction, news, rules)?;
-        transaction.commit()?;
+        let entry = self.begin()?;
+        let kept = entry.keep(&news.pair, &news.fact, news.at, rules)?;
+        entry.commit()?;
         Ok(kept)
     }
 
@@ -82,12 +86,13 @@ impl Ledger {
         news: impl IntoIterator<Item = &'a News>,
         rules: &Rules,
     ) -> Result<usize, LedgerError> {
-        let transaction = self.begin()?;
+        let entry = self.begin()?;
         let mut kept = 0;
         for news in news {
-            kept += usize::from(keep(&transaction, news, rules)?.is_ok());
+            let learned = entry.keep(&news.pair, &news.fact, news.at, rules)?;
+            kept += usize::from(learned.is_ok());
         }
-        transaction.commit()?;
+        entry.commit()?;
         Ok(kept)
     }
 
@@ -101,21 +106,38 @@ impl Ledger {
         rules: &Rules,
         now: SystemTime,
     ) -> Result<Verdict, LedgerError> {
-        let transaction = self.begin()?;
-        let verdict = read(&transaction, pair)?.verdict(pair.number(), calls, rules, now);
+        let entry = self.begin()?;
+        let verdict = entry.verdict(pair, calls, rules, now)?;
         if verdict.refusal().is_none() {
-            let news = News {
-                pair: pair.clone(),
-                fact: Fact::CallPlaced {
-                    call: call.to_owned(),
-                },
-                at: now,
-            };
-            // Not refused, so there is no other call that it could be ignored for.
-            let _ = keep(&transaction, &news, rules)?;
+            entry.keep_placed(pair, call, rules, now)?;
         }
-        transaction.commit()?;
+        entry.commit()?;
         Ok(verdict)
+    }
+
+    /// What is known of the pairs that follow `after`, by number and user, `most` at most. `number`: of this one alone.
+    pub(super) fn records(
+        &self,
+        number: Option<&PhoneNumber>,
+        after: Option<&Pair>,
+        most: usize,
+    ) -> Result<Vec<Record>, LedgerError> {
+        let mut statement = self.0.prepare_cached(LIST)?;
+        let after = after.filter(|pair| number.is_none_or(|number| pair.number() == number));
+        let number = number.map(digits).transpose()?;
+        let (first, user) = match after {
+            Some(pair) => (digits(pair.number())?, Some(User(pair.user()))),
+            // Below every user there is.
+            None => (number.unwrap_or_default(), None),
+        };
+        let last = number.unwrap_or(i64::MAX);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = statement.query_map((first, user, last, most), |row| {
+            let pair = pair(row)?;
+            let standing = row.get_ref(2)?.as_bytes()?;
+            Ok(standing_of(&pair, standing).map(|standing| Record::new(pair, standing)))
+        })?;
+        rows.map(|record| record?).collect()
     }
 
     /// Calls that are going on, as far as is known: after a start, those that died with the last run.
@@ -139,49 +161,110 @@ impl Ledger {
         self.keep_all(&ended, rules)
     }
 
+    /// A disk that is full.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, most: u32) {
+        let set = self.0.pragma_update(None, "max_page_count", most);
+        set.expect("a limit");
+    }
+
     /// Locks out other writers at once: what is read in it still holds when it is written.
-    fn begin(&mut self) -> rusqlite::Result<Transaction<'_>> {
-        self.0
-            .transaction_with_behavior(TransactionBehavior::Immediate)
+    pub(super) fn begin(&mut self) -> Result<Entry<'_>, LedgerError> {
+        let behavior = TransactionBehavior::Immediate;
+        Ok(Entry(self.0.transaction_with_behavior(behavior)?))
     }
 }
 
-fn keep(
-    transaction: &Transaction<'_>,
-    news: &News,
-    rules: &Rules,
-) -> Result<Result<(), Ignored>, LedgerError> {
-    let mut standing = read(transaction, &news.pair)?;
-    let learned = standing.handle_fact(&news.fact, news.at, rules);
-    if learned.is_ok() {
-        write(transaction, &news.pair, &standing)?;
+/// Several facts with one wait for the disk: all are kept when `commit` returns, or none. After an error of the disk no
+/// more may be entered.
+pub(super) struct Entry<'l>(Transaction<'l>);
+
+impl Entry<'_> {
+    pub(super) fn standing(&self, pair: &Pair) -> Result<Standing, LedgerError> {
+        read(&self.0, pair)
     }
-    Ok(learned)
+
+    pub(super) fn write(&self, pair: &Pair, standing: &Standing) -> Result<(), LedgerError> {
+        write(&self.0, pair, standing)
+    }
+
+    pub(super) fn verdict(
+        &self,
+        pair: &Pair,
+        calls: u32,
+        rules: &Rules,
+        now: SystemTime,
+    ) -> Result<Verdict, LedgerError> {
+        let standing = self.standing(pair)?;
+        Ok(standing.verdict(pair.number(), calls, rules, now))
+    }
+
+    pub(super) fn keep(
+        &self,
+        pair: &Pair,
+        fact: &Fact,
+        at: SystemTime,
+        rules: &Rules,
+    ) -> Result<Result<(), Ignored>, LedgerError> {
+        let mut standing = self.standing(pair)?;
+        let learned = standing.handle_fact(fact, at, rules);
+        if learned.is_ok() {
+            self.write(pair, &standing)?;
+        }
+        Ok(learned)
+    }
+
+    /// Where another call is known to go on, that one stays the one that is known.
+    pub(super) fn keep_placed(
+        &self,
+        pair: &Pair,
+        call: &str,
+        rules: &Rules,
+        now: SystemTime,
+    ) -> Result<(), LedgerError> {
+        let call = call.to_owned();
+        let _ = self.keep(pair, &Fact::CallPlaced { call }, now, rules)?;
+        Ok(())
+    }
+
+    pub(super) fn commit(self) -> Result<(), LedgerError> {
+        Ok(self.0.commit()?)
+    }
 }
 
 fn read(connection: &Connection, pair: &Pair) -> Result<Standing, LedgerError> {
     let mut statement = connection.prepare_cached(READ)?;
     let key = (digits(pair.number())?, User(pair.user()));
-    let unreadable = |error| LedgerError::Unreadable {
-        pair: pair.clone(),
-        error,
-    };
     let standing = statement
         .query_row(key, |row| {
             let text = row.get_ref(0)?.as_bytes()?;
-            Ok(serde_json::from_slice(text).map_err(unreadable))
+            Ok(standing_of(pair, text))
         })
         .optional()?;
     standing.unwrap_or_else(|| Ok(Standing::default()))
 }
 
+fn standing_of(pair: &Pair, text: &[u8]) -> Result<Standing, LedgerError> {
+    serde_json::from_slice(text).map_err(|error| LedgerError::Unreadable {
+        pair: pair.clone(),
+        error,
+    })
+}
+
+/// Of whom nothing is known there is no row.
 fn write(connection: &Connection, pair: &Pair, standing: &Standing) -> Result<(), LedgerError> {
+    let (number, user) = (digits(pair.number())?, User(pair.user()));
+    if *standing == Standing::default() {
+        connection.prepare_cached(REMOVE)?.execute((number, user))?;
+        return Ok(());
+    }
     let text = serde_json::to_string(standing).map_err(|error| LedgerError::Unreadable {
         pair: pair.clone(),
         error,
     })?;
-    let key = (digits(pair.number())?, User(pair.user()), text);
-    connection.prepare_cached(WRITE)?.execute(key)?;
+    connection
+        .prepare_cached(WRITE)?
+        .execute((number, user, text))?;
     Ok(())
 }
 

@@ -131,7 +131,7 @@ fn a_refused_call_leaves_no_trace() {
         ..disk.rules.clone()
     };
     let verdict = ledger.place(&pair(1), "c1", 7, &rules, start()).unwrap();
-    assert_eq!(verdict, Verdict::Refused(Refusal::NumberFull));
+    assert_eq!(verdict, Verdict::Refused(Refusal::NoLine));
     assert_eq!(ledger.standing(&pair(1)).unwrap(), Standing::default());
     let verdict = ledger.place(&pair(1), "c1", 6, &rules, start()).unwrap();
     assert_eq!(verdict, Verdict::Unknown);

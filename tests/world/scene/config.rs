@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wabridge::config::{
-    CdrFiles, Challenge, Config, DigestAlgorithm, DigestUsername, DtmfHabit, Faces, Limits,
-    Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits,
+    CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
+    Limits, Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits,
     StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::Habits;
@@ -70,6 +70,7 @@ pub fn config() -> Config {
         dialling: Dialling::default(),
         trunks: BTreeMap::from([("office".to_owned(), trunk("office"))]),
         routes: Vec::new(),
+        consent: Consent::default(),
         cdr: CdrFiles {
             json_lines: PathBuf::from("cdr.jsonl"),
             database: PathBuf::from("cdr.sqlite"),
@@ -98,6 +99,7 @@ pub fn number(text: &str) -> (PhoneNumber, Number) {
         trunk: "office".to_owned(),
         extension: Some(EXTENSION.to_owned()),
         concurrent_calls: 10,
+        consent: None,
     };
     (number, configured)
 }
