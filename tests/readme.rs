@@ -28,7 +28,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// Each command, and where it is run by a test.
-const COMMANDS: [(&str, &str); 21] = [
+const COMMANDS: [(&str, &str); 22] = [
     (
         "make demo",
         "tests/demo.rs places its calls; .ci/run builds the rest",
@@ -63,6 +63,7 @@ const COMMANDS: [(&str, &str); 21] = [
     ("wabridge status", "tests/daemon/admin.rs"),
     ("wabridge calls", "tests/daemon/admin.rs"),
     ("wabridge hangup ", "tests/daemon/admin.rs"),
+    ("wabridge consent ", "tests/daemon/admin.rs"),
     ("wabridge call ", "tests/daemon/admin.rs"),
     (
         "curl --unix-socket ",

@@ -89,7 +89,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
     let patience = Patience::default();
     let network = Network::open(&config.listeners, capacity, patience, entropy.fork())?;
     let plane = media_plane(&config, entropy.fork())?;
-    let (web, orders) = Web::open(&config.admin)?;
+    let (web, orders) = Web::open(&config.admin, keeper.door())?;
     announce(&config, &network);
     let world = World {
         path,

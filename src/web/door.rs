@@ -11,7 +11,7 @@ use crate::call::operator::{OperatorAnswer, OperatorCommand};
 const QUEUE: usize = 16;
 
 /// The signalling task answers within milliseconds, or something is very wrong.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command that waits for its answer.
 pub struct Order {

@@ -5,7 +5,7 @@
 //!  cli ─► client ─► (socket, TCP) ─► serve ─► api ─► door ─► the signalling task
 //! ```
 //!
-//! Every request is one question to the signalling task with one answer at once; connections live on the runtime's other
+//! Every request is one question to the signalling task, or to the keeper of the consent ledger, with one answer at once; connections live on the runtime's other
 //! threads, so that nobody who asks slowly holds up a call. [`words`] is what both ends write and read. No protocol rule
 //! lives here.
 
@@ -28,6 +28,8 @@ pub use door::{Order, Orders};
 pub use socket::ListenError;
 
 use crate::config::Admin;
+use crate::store::LedgerDoor;
+use api::Doors;
 use door::Door;
 use guard::Guard;
 use serve::Listener;
@@ -42,10 +44,10 @@ pub struct Web {
 
 impl Web {
     /// To be called in the runtime that serves it.
-    pub fn open(admin: &Admin) -> Result<(Self, Orders), ListenError> {
+    pub fn open(admin: &Admin, ledger: LedgerDoor) -> Result<(Self, Orders), ListenError> {
         let guard = Arc::new(Guard::new(admin));
-        let (door, orders) = Door::new();
-        let service = api::service(door, guard.clone());
+        let (calls, orders) = Door::new();
+        let service = api::service(Doors { calls, ledger }, guard.clone());
         let mut tasks = JoinSet::new();
         let mut file = None;
         if let Some((socket, listener)) = open_socket(admin)? {

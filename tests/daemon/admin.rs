@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -283,5 +283,119 @@ fn by_tcp_the_token_is_wanted_and_never_told() {
     bridge.exit();
     for secret in [TOKEN, "fedcba9876543210"] {
         assert!(!bridge.log.contains(secret));
+    }
+}
+
+/// Of a country whose businesses may call users.
+const NUMBER: &str = "+493012345678";
+const USER: &str = "+491701234567";
+
+fn consent(folder: &Folder, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wabridge"));
+    command.arg("consent").args(arguments);
+    command.arg("-c").arg(folder.config_file());
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        error: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The line of `consent show` that speaks of calls.
+fn call_outlook(folder: &Folder) -> String {
+    let said = consent(folder, &["show", NUMBER, USER]);
+    assert_eq!(said.code, Some(0), "{}", said.error);
+    said.out.lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn what_the_operator_knows_of_a_user_counts() {
+    let folder = Folder::new();
+    let mut bridge = Bridge::start(&folder);
+    assert!(call_outlook(&folder).contains("nothing is known"));
+    let order = |arguments: &[&str]| {
+        let said = consent(&folder, arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}: {}", said.error);
+        assert_eq!(said.out, "");
+    };
+    order(&["deny", NUMBER, USER]);
+    let ordered = bridge.wait_for("ordered: consent");
+    assert_eq!(ordered["user"], "+*67", "masked in logs");
+    assert_eq!(
+        call_outlook(&folder),
+        "call: refused: The user has declined calls"
+    );
+    order(&["allow", NUMBER, USER, "--until", "2999-01-01T00:00:00Z"]);
+    assert_eq!(call_outlook(&folder), "call: allowed");
+    order(&["barred", NUMBER, USER, "--until", "2998-01-01T00:00:00Z"]);
+    assert!(call_outlook(&folder).ends_with("again from 2998-01-01T00:00:00Z"));
+    order(&["requested", NUMBER, USER]);
+    order(&["allow", NUMBER, "US.13491208655302741918", "--for-ever"]);
+
+    let exported = consent(&folder, &["export"]).out;
+    assert_eq!(exported.lines().count(), 2, "{exported}");
+    let record: Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    assert_eq!(record["user"], USER);
+    assert_eq!(record["permission"]["source"], "operator");
+    let file = folder.file("consent.jsonl");
+    std::fs::write(&file, &exported).unwrap();
+
+    order(&["forget", NUMBER, USER]);
+    assert!(call_outlook(&folder).contains("nothing is known"));
+    let said = consent(&folder, &["import", &file.display().to_string()]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "2 users\n"));
+    assert_eq!(
+        consent(&folder, &["export", "--number", NUMBER]).out,
+        exported
+    );
+    assert_eq!(consent(&folder, &["export", "--number", "+4930"]).out, "");
+}
+
+#[test]
+fn an_import_names_the_line_it_cannot_read() {
+    let folder = Folder::new();
+    let _bridge = Bridge::start(&folder);
+    let file = folder.file("consent.jsonl");
+    std::fs::write(&file, format!("\n{{\"number\": \"{NUMBER}\"}}\n")).unwrap();
+    let said = consent(&folder, &["import", &file.display().to_string()]);
+    assert_eq!(said.code, Some(2));
+    let place = format!("{}:2: missing field `user`", file.display());
+    assert!(said.error.starts_with(&place), "{}", said.error);
+    assert_eq!(consent(&folder, &["export"]).out, "");
+}
+
+#[test]
+fn an_export_of_many_pages_is_whole() {
+    let folder = Folder::new();
+    let _bridge = Bridge::start(&folder);
+    let line = |user: u32| {
+        format!("{{\"number\":\"{NUMBER}\",\"user\":\"+49{user}\",\"unanswered\":1}}\n")
+    };
+    let lines: String = (1_000_000..1_002_500).map(line).collect();
+    let file = folder.file("consent.jsonl");
+    std::fs::write(&file, &lines).unwrap();
+    let said = consent(&folder, &["import", &file.display().to_string()]);
+    assert_eq!(said.out, "2500 users\n", "{}", said.error);
+    assert!(consent(&folder, &["export"]).out == lines);
+}
+
+#[test]
+fn what_the_ledger_cannot_do_says_why() {
+    let folder = Folder::new();
+    let _bridge = Bridge::start(&folder);
+    let pair = "/v1/consent/%2B17015550123/%2B491701234567";
+    for (method, path, body, status) in [
+        ("GET", "/v1/consent/17015550123/%2B49170", "", 400),
+        ("GET", "/v1/consent/%2B17015550123/bob", "", 400),
+        ("GET", "/v1/consent?mots=1", "", 400),
+        ("POST", pair, "{\"is\": \"allowed\"}", 400),
+        ("POST", pair, "", 400),
+        ("POST", "/v1/consent", "{\"records\": [{}]}", 400),
+        ("PUT", pair, "{}", 405),
+    ] {
+        let (told, body) = ask(&folder, method, path, body);
+        assert_eq!(told, status, "{method} {path}: {body}");
+        assert!(body["error"]["message"].is_string(), "{body}");
     }
 }

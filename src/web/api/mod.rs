@@ -1,12 +1,13 @@
 //! The routes, and what every request passes on its way to them.
 
 mod calls;
+mod consent;
 mod status;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -18,6 +19,7 @@ use super::door::Door;
 use super::guard::{Caller, Guard};
 use super::refusal::Refusal;
 use crate::call::operator::OperatorAnswer;
+use crate::store::LedgerDoor;
 
 /// Worked on at once, from everywhere.
 const REQUESTS: usize = 32;
@@ -29,7 +31,26 @@ struct Gate {
     places: Arc<Semaphore>,
 }
 
-pub(super) fn service(door: Door, guard: Arc<Guard>) -> Router {
+/// Whom requests are led to.
+#[derive(Clone)]
+pub(super) struct Doors {
+    pub(super) calls: Door,
+    pub(super) ledger: LedgerDoor,
+}
+
+impl FromRef<Doors> for Door {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.calls.clone()
+    }
+}
+
+impl FromRef<Doors> for LedgerDoor {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.ledger.clone()
+    }
+}
+
+pub(super) fn service(doors: Doors, guard: Arc<Guard>) -> Router {
     let gate = Gate {
         guard,
         places: Arc::new(Semaphore::new(REQUESTS)),
@@ -38,10 +59,17 @@ pub(super) fn service(door: Door, guard: Arc<Guard>) -> Router {
         .route("/v1/status", get(status::show))
         .route("/v1/calls", get(calls::list).post(calls::place))
         .route("/v1/calls/{call}", delete(calls::hang_up))
+        .route("/v1/consent", get(consent::list).post(consent::import))
+        .route(
+            "/v1/consent/{number}/{user}",
+            get(consent::show)
+                .post(consent::learn)
+                .delete(consent::forget),
+        )
         .fallback(|| async { Refusal::not_found("there is nothing at this path") })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(gate, admit))
-        .with_state(door)
+        .with_state(doors)
 }
 
 /// Nothing of a request is looked at before it is known who asks.

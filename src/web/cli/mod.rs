@@ -1,9 +1,11 @@
 //! The commands that ask the running daemon, or order something of it.
 
 mod calls;
+mod consent;
 mod status;
 mod table;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +29,9 @@ pub enum Command {
     Call(calls::Place),
     /// Say how the running wabridge is: whether it takes calls, which peers are up.
     Status(status::Show),
+    /// What is known of users' permission to be called.
+    #[command(subcommand)]
+    Consent(consent::Consent),
 }
 
 /// How the daemon is reached, and how answers are printed.
@@ -62,7 +67,7 @@ enum Failure {
     Usage(String),
     #[error("{0}")]
     Client(#[from] ClientError),
-    #[error("cannot start: {0}")]
+    #[error("{0}")]
     System(#[from] std::io::Error),
 }
 
@@ -77,11 +82,13 @@ impl Failure {
 
 /// 0 when it was done, 1 when not, 2 when the command or the configuration is wrong.
 pub fn run(command: &Command) -> ExitCode {
-    match carry_out(command) {
-        Ok(said) => {
-            print!("{said}");
-            ExitCode::SUCCESS
-        }
+    let done = carry_out(command).and_then(|said| {
+        // Its reader may be gone.
+        std::io::stdout().write_all(said.as_bytes())?;
+        Ok(())
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::from(failure.exit_code())
@@ -99,6 +106,7 @@ fn carry_out(command: &Command) -> Result<String, Failure> {
             Command::Hangup(hang_up) => hang_up.run().await,
             Command::Call(place) => place.run().await,
             Command::Status(show) => show.run().await,
+            Command::Consent(consent) => consent.run().await,
         }
     })
 }

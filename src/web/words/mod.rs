@@ -2,6 +2,7 @@
 //! the operator who reads them. Times are RFC 3339 in UTC.
 
 mod calls;
+mod consent;
 mod status;
 
 use std::time::SystemTime;
@@ -9,6 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub(super) use calls::{Begun, Call, CallOrder, Calls, Direction, First};
+pub(super) use consent::{Changed, Import, Records};
 pub(super) use status::{Fitness, PeerHealth, Status};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
