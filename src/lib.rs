@@ -4,7 +4,7 @@
 //! This page is the map of the house.
 //!
 //! ```text
-//!  floor 3  world     main ─► daemon ─► net · store · sim         tokio, sockets, TLS, files, the clock
+//!  floor 3  world     main ─► daemon ─► net · store · web · sim   tokio, sockets, TLS, HTTP, files, the clock
 //!                               │
 //!  floor 2  B2BUA             call ─► consent · rates · config    pure
 //!                        ┌──────┴──────┐
@@ -40,3 +40,5 @@ pub mod sim;
 pub mod sip;
 #[allow(clippy::disallowed_methods, reason = "the world")]
 pub mod store;
+#[allow(clippy::disallowed_methods, reason = "the world")]
+pub mod web;

@@ -24,6 +24,8 @@ enum Program {
     /// Play one of the two sides against any target.
     #[command(subcommand)]
     Sim(wabridge::sim::cli::Sim),
+    #[command(flatten)]
+    Operator(wabridge::web::cli::Command),
 }
 
 #[derive(clap::Args)]
@@ -44,5 +46,6 @@ fn main() -> ExitCode {
         Program::Check(file) => wabridge::daemon::check(&file.config),
         Program::Demo(arguments) => wabridge::sim::demo::run(&arguments),
         Program::Sim(sim) => wabridge::sim::cli::run(sim),
+        Program::Operator(command) => wabridge::web::cli::run(&command),
     }
 }

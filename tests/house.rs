@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms a room may name. What is not here may not be named: never up, never sideways between engines.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     // Floor 0, values.
     ("sdp", &[]),
     ("party", &[]),
@@ -29,17 +29,21 @@ const ARROWS: [(&str, &[&str]); 14] = [
     // Floor 3, the world. The simulators are built from other parts than the bridge.
     ("net", &["config", "sip", "entropy", "side"]),
     ("store", &["call", "consent", "config", "party", "side"]),
+    (
+        "web",
+        &["call", "consent", "config", "party", "side", "store"],
+    ),
     ("sim", &["entropy"]),
     (
         "daemon",
         &[
-            "net", "store", "sim", "call", "consent", "rates", "config", "sip", "media", "sdp",
-            "party", "entropy", "side",
+            "net", "store", "web", "sim", "call", "consent", "rates", "config", "sip", "media",
+            "sdp", "party", "entropy", "side",
         ],
     ),
 ];
 
-const WORLD: [&str; 4] = ["net", "store", "sim", "daemon"];
+const WORLD: [&str; 5] = ["net", "store", "web", "sim", "daemon"];
 
 /// The one file below the world that looks out: it reads what a configuration names.
 const LOOKS_OUT: &str = "config/machine.rs";

@@ -1,8 +1,10 @@
 //! The README's promises: its configuration is right, its commands are run somewhere, its table names every dependency.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,7 +28,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// Each command, and where it is run by a test.
-const COMMANDS: [(&str, &str); 16] = [
+const COMMANDS: [(&str, &str); 22] = [
     (
         "make demo",
         "tests/demo.rs places its calls; .ci/run builds the rest",
@@ -58,6 +60,15 @@ const COMMANDS: [(&str, &str); 16] = [
     ),
     ("curl -X POST ", "the_settings_request_is_json"),
     ("curl \"https", "a GET"),
+    ("wabridge status", "tests/daemon/admin.rs"),
+    ("wabridge calls", "tests/daemon/admin.rs"),
+    ("wabridge hangup ", "tests/daemon/admin.rs"),
+    ("wabridge consent ", "tests/daemon/admin.rs"),
+    ("wabridge call ", "tests/daemon/admin.rs"),
+    (
+        "curl --unix-socket ",
+        "the_admin_api_understands_these_requests",
+    ),
     ("sudo cp examples/wabridge.service ", "a copy"),
     ("sudo systemctl ", "systemd's"),
     ("cargo ", "cargo's"),
@@ -93,6 +104,68 @@ fn the_settings_request_is_json() {
     let settings: serde_json::Value = serde_json::from_str(json).expect("JSON");
     assert_eq!(settings["calling"]["srtp_key_exchange_protocol"], "SDES");
     assert_eq!(settings["calling"]["sip"]["servers"][0]["port"], 5061);
+}
+
+/// Their paths and methods by what a running bridge answers: no such call, no such user, but nothing unknown.
+#[test]
+fn the_admin_api_understands_these_requests() {
+    let setup = Setup::new(&[
+        ("0.0.0.0:5061", "127.0.0.1:0"),
+        ("127.0.0.1:5070", "127.0.0.1:0"),
+    ]);
+    let socket = setup.file("admin.sock");
+    let mut text = std::fs::read_to_string(setup.file("wabridge.toml")).expect("the configuration");
+    text += &format!("\n[admin]\nsocket = \"{}\"\n", socket.display());
+    std::fs::write(setup.file("wabridge.toml"), text).expect("the configuration");
+    let mut bridge = setup
+        .wabridge("run")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("wabridge run");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while UnixStream::connect(&socket).is_err() {
+        assert!(Instant::now() < deadline, "the bridge did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let requests = blocks("sh")
+        .into_iter()
+        .find(|block| block.contains("--unix-socket"))
+        .expect("the requests");
+    let statuses: Vec<u16> = requests
+        .lines()
+        .map(|line| admin_status(line, &socket))
+        .collect();
+    bridge.kill().expect("the bridge still runs");
+    bridge.wait().expect("the bridge ends");
+    assert_eq!(statuses, [200, 404, 202]);
+}
+
+/// Sends what the command line of curl says.
+fn admin_status(curl: &str, socket: &Path) -> u16 {
+    let words: Vec<&str> = curl.split_whitespace().collect();
+    let json = curl.split('\'').nth(1).unwrap_or_default();
+    let method = match words.iter().position(|word| *word == "-X") {
+        Some(at) => words[at + 1],
+        None if json.is_empty() => "GET",
+        None => "POST",
+    };
+    let path = words
+        .last()
+        .and_then(|url| url.strip_prefix("http://localhost"))
+        .expect("a URL");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+        json.len()
+    );
+    let mut stream = UnixStream::connect(socket).expect("the socket");
+    stream
+        .write_all(request.as_bytes())
+        .expect("a request is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).expect("a status");
+    status.parse().expect("a number")
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::time::SystemTime;
 
 use crate::call::cdr::{CallDirection, CallRef};
+use crate::call::health::Fitness;
 use crate::party::{Party, PhoneNumber};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +15,8 @@ pub enum OperatorCommand {
     HangUp(CallRef),
     /// Connect an agent and a user, both called by us.
     Connect(ClickToCall),
+    /// How are we?
+    Status,
 }
 
 /// A call that somebody ordered for two others.
@@ -40,9 +43,12 @@ pub enum First {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OperatorAnswer {
     Calls(Vec<CallSummary>),
+    Status(Status),
     Done,
     /// A call was begun.
     Begun(CallRef),
+    /// There is no such call, or no more.
+    UnknownCall,
     /// Nothing was done, and why, for a person.
     Refused(String),
 }
@@ -60,4 +66,28 @@ pub struct CallSummary {
     pub extension: Option<String>,
     pub started: SystemTime,
     pub answered: Option<SystemTime>,
+}
+
+/// This process as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    pub fitness: Fitness,
+    /// Calls that are not over.
+    pub calls: usize,
+    pub peers: Vec<PeerStatus>,
+}
+
+/// A peer of a trunk; one that is not probed counts as up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerStatus {
+    pub trunk: String,
+    /// As in logs, `office/192.0.2.20:5060`.
+    pub name: String,
+    pub health: PeerHealth,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerHealth {
+    Up,
+    Down,
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use crate::call::call::Candidate;
+use crate::call::operator::{PeerHealth, PeerStatus};
 use crate::call::placing::Target;
 use crate::config::{Config, Probe, Trunk, TrunkPeer};
 use crate::entropy::Entropy;
@@ -135,6 +136,19 @@ impl Trunks {
         if let Some(watched) = self.peers.get_mut(id) {
             watched.cooling_until = None;
         }
+    }
+
+    /// Every peer, for the operator.
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let status = |(id, watched): (&PeerId, &Watched)| PeerStatus {
+            trunk: id.trunk.clone(),
+            name: watched.name.clone(),
+            health: match watched.standing {
+                Standing::Up { .. } => PeerHealth::Up,
+                Standing::Down { .. } => PeerHealth::Down,
+            },
+        };
+        self.peers.iter().map(status).collect()
     }
 
     pub fn is_any_up(&self) -> bool {

@@ -11,8 +11,8 @@ use super::report::{Finding, Severity};
 use super::surroundings::Surroundings;
 use super::toml_file::{Notes, Table, TomlFile, Value, list, nearest};
 use super::{
-    CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route,
-    StaticHosts, Trunk, WhatsApp,
+    Admin, AdminDoor, CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Number,
+    Outside, Report, Route, StaticHosts, Trunk, WhatsApp,
 };
 use crate::party::Dialling;
 use crate::sip::flow::ListenerId;
@@ -29,29 +29,63 @@ pub fn check(file: &Path) -> Report {
     }
 }
 
+/// For a command to the running daemon, whose user may not read all that the daemon reads: of the file only `[admin]` is
+/// looked at. `None`: the admin API is off.
+pub fn admin_door(file: &Path) -> Result<Option<AdminDoor>, Report> {
+    admin_door_from(file, &Machine)
+}
+
+/// As [`admin_door`], from any machine.
+pub(super) fn admin_door_from(
+    file: &Path,
+    outside: &dyn Outside,
+) -> Result<Option<AdminDoor>, Report> {
+    let text = read_text(file, outside)?;
+    let (door, _) = read_toml(file, &text, outside, |toml, around, _| {
+        toml.read_part(|root| match root.table("admin") {
+            Some(table) => AdminDoor::read(&table, around),
+            None => Some(Admin::default().socket.map(AdminDoor::Socket)),
+        })
+    })?;
+    Ok(door)
+}
+
 /// As [`load`], from any machine.
 pub fn load_from(file: &Path, outside: &dyn Outside) -> Result<(Config, Report), Report> {
+    let text = read_text(file, outside)?;
+    parse(file, &text, outside)
+}
+
+fn read_text(file: &Path, outside: &dyn Outside) -> Result<String, Report> {
     let text = outside
         .read(file)
         .map_err(|error| error.to_string())
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
-    match text {
-        Ok(text) => parse(file, &text, outside),
-        Err(error) => Err(Report {
-            findings: vec![Finding {
-                severity: Severity::Error,
-                file: file.to_owned(),
-                line: None,
-                key: String::new(),
-                problem: format!("cannot read the configuration: {error}"),
-                remedy: "name a file that is there with -c FILE".to_owned(),
-            }],
-        }),
-    }
+    text.map_err(|error| Report {
+        findings: vec![Finding {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line: None,
+            key: String::new(),
+            problem: format!("cannot read the configuration: {error}"),
+            remedy: "name a file that is there with -c FILE".to_owned(),
+        }],
+    })
 }
 
 /// Reads a configuration from text. `file` names it, and relative paths begin in its folder.
 pub fn parse(file: &Path, text: &str, outside: &dyn Outside) -> Result<(Config, Report), Report> {
+    read_toml(file, text, outside, |toml, around, notes| {
+        toml.read(|table| read_config(table, around, notes))
+    })
+}
+
+fn read_toml<T>(
+    file: &Path,
+    text: &str,
+    outside: &dyn Outside,
+    read: impl FnOnce(TomlFile<'_>, Surroundings<'_>, &Notes) -> Option<T>,
+) -> Result<(T, Report), Report> {
     let notes = Notes::default();
     let around = Surroundings {
         outside,
@@ -62,13 +96,13 @@ pub fn parse(file: &Path, text: &str, outside: &dyn Outside) -> Result<(Config, 
         text,
         notes: &notes,
     };
-    let config = toml.read(|table| read_config(table, around, &notes));
+    let result = read(toml, around, &notes);
     let report = Report {
         findings: notes.into_findings(),
     }
     .sorted(file);
-    match config {
-        Some(config) if !report.has_errors() => Ok((config, report)),
+    match result {
+        Some(result) if !report.has_errors() => Ok((result, report)),
         Some(_) | None => Err(report),
     }
 }
@@ -96,6 +130,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     let routes = read_routes(root, &trunks, &numbers);
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
     let consent = read_consent(root, around, cdr.as_ref());
+    let admin = section(root, "admin", |table| Admin::read(table, around));
     let log = section(root, "log", Log::read);
     let limits = section(root, "limits", |table| Some(Limits::read(table)));
     let hosts = match root.value("hosts") {
@@ -118,6 +153,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         routes,
         consent: consent?,
         cdr: cdr?,
+        admin: admin?,
         log: log?,
         limits,
         hosts: hosts?,

@@ -4,6 +4,7 @@
 //! `machine` is pure. Reading is strict and does not stop at the first mistake: a [`Report`] has them all, each with file,
 //! line, key, and what to write instead. A type, its defaults and its reading stand in one file.
 
+mod admin;
 mod certificate;
 mod consent;
 mod dialling;
@@ -26,10 +27,11 @@ mod toml_file;
 mod trunk;
 mod whatsapp;
 
+pub use admin::{Admin, AdminDoor, AdminListener};
 pub use consent::{Consent, RuleSet};
 pub use hosts::{StaticAddress, StaticHosts};
 pub use listener::{Faces, Listener, Tls, Trust};
-pub use load::{check, load, load_from, parse};
+pub use load::{admin_door, check, load, load_from, parse};
 pub use media::Media;
 pub use operation::{CdrFiles, Limits, Log};
 pub use outside::Outside;
@@ -41,7 +43,7 @@ pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};
 pub use route::{Hours, Route};
 pub use trunk::{PeerCredentials, Probe, Register, Trunk, TrunkPeer};
-pub use whatsapp::{Number, WhatsApp};
+pub use whatsapp::{Number, WhatsApp, is_extension};
 
 use std::collections::BTreeMap;
 
@@ -62,6 +64,7 @@ pub struct Config {
     pub routes: Vec<Route>,
     pub consent: Consent,
     pub cdr: CdrFiles,
+    pub admin: Admin,
     pub log: Log,
     pub limits: Limits,
     /// Names that are found without DNS.

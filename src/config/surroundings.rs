@@ -14,6 +14,33 @@ pub(super) struct Surroundings<'a> {
     pub folder: &'a Path,
 }
 
+/// A secret is written in one of three ways.
+pub(super) struct SecretKeys {
+    /// What it is called.
+    pub word: &'static str,
+    pub plain: &'static str,
+    pub file: &'static str,
+    /// An environment variable.
+    pub variable: &'static str,
+}
+
+const PASSWORD: SecretKeys = SecretKeys {
+    word: "password",
+    plain: "password",
+    file: "password_file",
+    variable: "password_env",
+};
+
+impl SecretKeys {
+    fn names(&self) -> [&'static str; 3] {
+        [self.plain, self.file, self.variable]
+    }
+
+    pub(super) fn are_in(&self, table: &Table<'_>) -> bool {
+        self.names().iter().any(|key| table.value(key).is_some())
+    }
+}
+
 impl Surroundings<'_> {
     pub(super) fn path(&self, value: &Value<'_>) -> Option<PathBuf> {
         let text = value.text()?;
@@ -45,15 +72,17 @@ impl Surroundings<'_> {
 
     /// `password`, `password_file` or `password_env`; `None` when there is none or it is unusable, and the latter is noted.
     pub(super) fn password(&self, table: &Table<'_>) -> Option<SecretString> {
-        let (plain, file, variable) = (
-            table.value("password"),
-            table.value("password_file"),
-            table.value("password_env"),
-        );
+        self.secret(table, &PASSWORD)
+    }
+
+    /// As [`password`](Self::password), under other keys.
+    pub(super) fn secret(&self, table: &Table<'_>, keys: &SecretKeys) -> Option<SecretString> {
+        let word = keys.word;
+        let [plain, file, variable] = keys.names().map(|key| table.value(key));
         if [&plain, &file, &variable].into_iter().flatten().count() > 1 {
             table.error(
-                "the password is given more than once",
-                "keep one of password, password_file, password_env",
+                &format!("the {word} is given more than once"),
+                &format!("keep one of {}", keys.names().join(", ")),
             );
             return None;
         }
@@ -61,34 +90,37 @@ impl Surroundings<'_> {
             let secret = value.text()?.to_owned();
             (value, secret)
         } else if let Some(value) = file {
-            let secret = self.password_in_file(&value)?;
+            let secret = self.secret_in_file(&value, word)?;
             (value, secret)
         } else {
             let value = variable?;
-            let secret = self.password_in_variable(&value)?;
+            let secret = self.secret_in_variable(&value)?;
             (value, secret)
         };
         if secret.is_empty() {
-            value.error("the password is empty", "give the password");
+            value.error(&format!("the {word} is empty"), &format!("give the {word}"));
             return None;
         }
         Some(SecretString::from(secret))
     }
 
-    fn password_in_file(&self, value: &Value<'_>) -> Option<String> {
+    fn secret_in_file(&self, value: &Value<'_>, word: &str) -> Option<String> {
         let path = self.path(value)?;
         let bytes = self.content(value, &path)?;
         self.warn_if_public(value, &path);
         match String::from_utf8(bytes) {
             Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
             Err(_) => {
-                value.error("the file is no text", "write the password alone into it");
+                value.error(
+                    "the file is no text",
+                    &format!("write the {word} alone into it"),
+                );
                 None
             }
         }
     }
 
-    fn password_in_variable(&self, value: &Value<'_>) -> Option<String> {
+    fn secret_in_variable(&self, value: &Value<'_>) -> Option<String> {
         let name = value.text()?;
         let secret = self.outside.variable(name);
         if secret.is_none() {

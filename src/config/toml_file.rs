@@ -45,6 +45,15 @@ pub(super) struct TomlFile<'a> {
 impl<'a> TomlFile<'a> {
     /// Takes the text apart and gives its top table to `read`. `None`: the text is no TOML; that is noted.
     pub(super) fn read<T>(self, read: impl FnOnce(&Table<'_>) -> Option<T>) -> Option<T> {
+        self.open(|table| table.read(read))
+    }
+
+    /// As [`read`](Self::read), for who needs little of it: keys that nobody asked for are nobody's matter.
+    pub(super) fn read_part<T>(self, read: impl FnOnce(&Table<'_>) -> Option<T>) -> Option<T> {
+        self.open(|table| read(&table))
+    }
+
+    fn open<T>(self, read: impl FnOnce(Table<'_>) -> Option<T>) -> Option<T> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
             let line = error.span().map(|span| self.line(span.start));
@@ -59,14 +68,13 @@ impl<'a> TomlFile<'a> {
         if !errors.is_empty() {
             return None;
         }
-        let table = Table {
+        read(Table {
             file: self,
             path: String::new(),
             start: root.span().start,
             entries: root.get_ref(),
             asked: RefCell::default(),
-        };
-        table.read(read)
+        })
     }
 
     fn line(&self, offset: usize) -> usize {

@@ -174,12 +174,16 @@ impl Number {
 /// The user part that is dialled on the PBX.
 pub(super) fn read_extension(value: &Value<'_>) -> Option<String> {
     value.parse("write what the PBX dials, as in \"100\"", |text| {
-        let is_fit = (1..=64).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.!~*'+#&=$,?/".contains(&byte));
-        is_fit
+        is_extension(text)
             .then(|| text.to_owned())
             .ok_or("an extension has 1 to 64 letters, digits or marks, no spaces")
     })
+}
+
+/// Whether a PBX may be asked for it.
+pub fn is_extension(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.!~*'+#&=$,?/".contains(&byte))
 }

@@ -3,8 +3,9 @@
 //! ```text
 //!  SIGHUP, SIGTERM ──► ┌────────────┐ ◄── bytes of messages ──► net (its own threads)
 //!  deadlines       ──► │ signalling │ ◄── media events, commands ──► plane ──► worker, worker, ...
-//!  health          ──► └────────────┘ ──► finished calls ──► store (its own thread)
-//!                            ◄── judgements, facts ──► keeper of the consent ledger (its own thread)
+//!  health          ──► │            │ ──► finished calls ──► store (its own thread)
+//!                      │            │ ◄── judgements, facts ──► keeper of the consent ledger (its own thread)
+//!                      └────────────┘ ◄── orders, answers ──► web (on net's threads)
 //! ```
 //!
 //! All signalling is one task on the main thread that owns the [`Switchboard`](crate::call::switchboard::Switchboard)

@@ -40,6 +40,11 @@ fn fixed_difference(running: &Config, new: &Config) -> Option<&'static str> {
         (limits.connections, limits.connections_per_address)
     };
     let files = |config: &Config| (config.cdr.json_lines.clone(), config.cdr.database.clone());
+    let admin = |config: &Config| {
+        let admin = &config.admin;
+        let bind = admin.listener.as_ref().map(|listener| listener.bind);
+        (admin.socket.clone(), bind)
+    };
     let differences = [
         (
             same_listeners,
@@ -58,6 +63,7 @@ fn fixed_difference(running: &Config, new: &Config) -> Option<&'static str> {
             running.consent.database == new.consent.database,
             "the place of the consent ledger",
         ),
+        (admin(running) == admin(new), "the place of the admin API"),
         (running.log.json == new.log.json, "the log's format"),
     ];
     let difference = differences.into_iter().find(|(same, _)| !same);

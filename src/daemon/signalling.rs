@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::net::{NetEvent, Network};
 use crate::store::{Keeper, Store};
+use crate::web::{self, Orders, Web};
 
 /// For what was handed over when the process leaves: messages in queues, CDRs and facts on their way to the disk.
 const LAST_WRITES: Duration = Duration::from_secs(3);
@@ -34,6 +35,8 @@ pub(super) struct World {
     pub(super) plane: MediaPlane,
     pub(super) store: Store,
     pub(super) keeper: Keeper,
+    pub(super) web: Web,
+    pub(super) orders: Orders,
     pub(super) signals: Signals,
     pub(super) log: LogControl,
 }
@@ -53,6 +56,7 @@ enum Input {
     Media(MediaEvent),
     Ledger(LedgerEvent),
     Order(Order),
+    Operator(web::Order),
     Deadline,
 }
 
@@ -92,6 +96,7 @@ impl Signalling {
             event = world.plane.event() => Input::Media(event),
             event = world.keeper.event() => Input::Ledger(event),
             order = world.signals.next() => Input::Order(order),
+            order = world.orders.next() => Input::Operator(order),
             () = sleep_until(deadline.into()) => Input::Deadline,
         }
     }
@@ -106,6 +111,9 @@ impl Signalling {
                 self.take(now, step);
             }
             Input::Order(Order::Reload) => self.reload(now),
+            Input::Operator(order) => {
+                order.carry_out(|command| self.switchboard.handle_operator(now, command));
+            }
             // The head of the loop looks at every clock.
             Input::Deadline => {}
         }
@@ -234,6 +242,7 @@ impl Signalling {
             .network
             .reload(&world.config.listeners, &world.config.hosts);
         world.keeper.follow(world.config.clone());
+        world.web.follow(&world.config.admin);
         self.switchboard.handle_config(now, world.config.clone());
         self.health.look_again(now.instant);
         info!("configuration reloaded");

@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::net::ports::{EmptyRange, PortRange, PortStock};
 use crate::net::{Capacity, NetError, Network, Patience};
 use crate::store::{Keeper, Store, StoreError};
+use crate::web::{ListenError, Web};
 
 /// Threads beside the main one for sockets and TLS handshakes, so that a storm of handshakes never delays a call.
 const NETWORK_THREADS: usize = 2;
@@ -34,6 +35,8 @@ pub enum StartError {
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
+    Web(#[from] ListenError),
+    #[error("{0}")]
     Ports(#[from] EmptyRange),
     #[error("cannot start the media workers: {0}")]
     Media(io::Error),
@@ -45,7 +48,9 @@ impl StartError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::LogFilter(_) | Self::Ports(_) => MISCONFIGURED,
-            Self::Network(_) | Self::Store(_) | Self::Media(_) | Self::System(_) => FAILED,
+            Self::Network(_) | Self::Store(_) | Self::Web(_) | Self::Media(_) | Self::System(_) => {
+                FAILED
+            }
         }
     }
 }
@@ -90,6 +95,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         entropy.fork(),
     )?;
     let plane = media_plane(&config, entropy.fork())?;
+    let (web, orders) = Web::open(&config.admin, keeper.door())?;
     announce(&config, &network);
     let world = World {
         path,
@@ -98,6 +104,8 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         plane,
         store,
         keeper,
+        web,
+        orders,
         signals,
         log,
     };

@@ -12,16 +12,16 @@ use wabridge::store::Ledger;
 
 use crate::support::*;
 
-struct Story {
-    folder: Folder,
-    bridge: Bridge,
+pub struct Story {
+    pub folder: Folder,
+    pub bridge: Bridge,
     pbx: Child,
     user: Child,
 }
 
 impl Story {
     /// An established call; the user hangs up after `talk` seconds, or never.
-    fn established(talk: &str) -> Self {
+    pub fn established(talk: &str) -> Self {
         let folder = Folder::new();
         let agent = UdpSocket::bind("127.0.0.1:0")
             .unwrap()
@@ -52,7 +52,7 @@ impl Story {
     }
 
     /// Both parties know that the call is over, the bridge is gone, and one record is written.
-    fn over(mut self) -> Value {
+    pub fn over(mut self) -> Value {
         // What they thought of the sound of so short a call is another test's matter.
         for party in [&mut self.user, &mut self.pbx] {
             party.wait().unwrap();

@@ -1,5 +1,6 @@
 //! The program as an operator meets it: started, asked, told to reload and to stop, misconfigured.
 
+mod admin;
 mod calls;
 mod check;
 mod lifecycle;

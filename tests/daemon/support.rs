@@ -95,6 +95,9 @@ peers = [{{ host = "127.0.0.1", port = 9, listener = "pbx-udp" }}]
 json_lines = "{folder}/cdr.jsonl"
 database = "{folder}/cdr.sqlite"
 
+[admin]
+socket = "{folder}/admin.sock"
+
 [log]
 format = "json"
 filter = "trace"
@@ -133,6 +136,8 @@ pub struct Bridge {
     pub whatsapp: Option<SocketAddr>,
     pub udp: Option<SocketAddr>,
     pub tcp: Option<SocketAddr>,
+    /// Where the admin API is reached by TCP.
+    pub admin: Option<SocketAddr>,
 }
 
 impl Bridge {
@@ -163,7 +168,10 @@ impl Bridge {
             whatsapp: None,
             udp: None,
             tcp: None,
+            admin: None,
         };
+        let admin = bridge.wait_for("admin API");
+        bridge.admin = admin["at"].as_str().and_then(|at| at.parse().ok());
         for _ in 0..3 {
             bridge.learn_listener();
         }

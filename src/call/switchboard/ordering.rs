@@ -4,7 +4,7 @@ use tracing::info;
 
 use crate::call::identity::Context;
 use crate::call::moment::Moment;
-use crate::call::operator::{ClickToCall, OperatorAnswer, OperatorCommand};
+use crate::call::operator::{ClickToCall, OperatorAnswer, OperatorCommand, Status};
 use crate::call::reception::Origin;
 use crate::call::switchboard::Switchboard;
 use crate::party::{Party, PhoneNumber};
@@ -23,9 +23,14 @@ impl Switchboard {
                     self.settle_line(now, &call);
                     OperatorAnswer::Done
                 }
-                None => OperatorAnswer::Refused("there is no such call".to_owned()),
+                None => OperatorAnswer::UnknownCall,
             },
             OperatorCommand::Connect(order) => self.connect(now, order),
+            OperatorCommand::Status => OperatorAnswer::Status(Status {
+                fitness: self.fitness(),
+                calls: self.lines.len(),
+                peers: self.trunks.peers(),
+            }),
         };
         self.settle(now);
         answer

@@ -97,6 +97,10 @@ fn the_full_file_is_whole() {
     assert_eq!(by_payload.payload_prefix.as_deref(), Some("sales-"));
     assert_eq!(by_country.countries, ["DE", "AT", "CH"]);
     assert_eq!(by_country.hours.as_ref().unwrap().windows.len(), 6);
+
+    let admin = config.admin.listener.as_ref().unwrap();
+    assert_eq!(admin.bind, "127.0.0.1:8480".parse().unwrap());
+    assert_eq!(admin.token.expose_secret(), "token-of-the-operator");
 }
 
 #[test]
@@ -151,6 +155,7 @@ fn nothing_secret_is_printed() {
     let shown = format!("{:?}", load(FULL));
     for secret in [
         "of the",
+        "token-of",
         "WABRIDGE_SUPPORT",
         "17015550100\")",
         "+17015550100",

@@ -1,5 +1,6 @@
 //! Every mistake is found, named with its line, and told how to mend.
 
+use super::super::Admin;
 use super::*;
 
 /// The minimal file with one line replaced, and what is found then.
@@ -453,6 +454,76 @@ fn consent() {
             &added(&same),
             &["the ledger and the CDRs are the same file"],
         );
+    }
+}
+
+#[test]
+fn admin() {
+    let admin = |text: &str| added(&format!("[admin]\n{text}"));
+    assert_eq!(admin("socket = \"\""), [""; 0]);
+    assert_one(
+        &admin(&format!("socket = \"/{}\"", "x".repeat(107))),
+        &["admin.socket: the path of a socket has at most 107 bytes"],
+    );
+    assert_one(&admin("socket = 8480"), &["write a text in quotes"]);
+    assert_one(
+        &admin("bind = \"127.0.0.1\"\ntoken = \"0123456789abcdef\""),
+        &["admin.bind: \"127.0.0.1\": this is no IP address with a port"],
+    );
+    assert_one(
+        &admin("bind = \"127.0.0.1:8480\""),
+        &["admin.bind: the token is missing", "openssl rand -hex 32"],
+    );
+    assert_one(
+        &admin("token = \"0123456789abcdef\""),
+        &["admin: a token without bind"],
+    );
+    assert_one(
+        &admin("bind = \"192.0.2.1:8480\"\ntoken = \"0123456789abcdef\""),
+        &["warning", "admin.bind: this is plain HTTP"],
+    );
+    for wrong in ["short", "with a blank in it", "sixteen-and-a-\\nline"] {
+        assert_one(
+            &admin(&format!("bind = \"[::1]:1\"\ntoken = \"{wrong}\"")),
+            &["the token is not one of 16 to 512 letters"],
+        );
+    }
+    assert_one(
+        &admin("bind = \"[::1]:1\"\ntoken = \"x\"\ntoken_env = \"Y\""),
+        &["the token is given more than once", "token_file, token_env"],
+    );
+}
+
+mod the_door_of_commands {
+    use super::super::super::AdminDoor;
+    use super::super::super::load::admin_door_from;
+    use super::*;
+
+    fn door(text: &str) -> Result<Option<AdminDoor>, Report> {
+        let mut bench = Bench::new();
+        bench.write("/wabridge.toml", text);
+        admin_door_from(Path::new("/wabridge.toml"), &bench)
+    }
+
+    #[test]
+    fn needs_nothing_else_of_the_file() {
+        for text in ["", "unknown = 1\n[media]\n", "[admin]"] {
+            assert!(matches!(
+                door(text),
+                Ok(Some(AdminDoor::Socket(path))) if Admin::is_usual(&path)
+            ));
+        }
+        let unreadable = "[admin]\nbind = \"[::1]:1\"\ntoken_file = \"nowhere\"\n";
+        assert!(matches!(door(unreadable), Ok(Some(AdminDoor::Socket(_)))));
+    }
+
+    #[test]
+    fn is_the_address_when_there_is_no_socket() {
+        assert!(matches!(door("[admin]\nsocket = \"\""), Ok(None)));
+        let listener = "[admin]\nsocket = \"\"\nbind = \"[::1]:1\"\ntoken = \"0123456789abcdef\"";
+        assert!(matches!(door(listener), Ok(Some(AdminDoor::Address(_)))));
+        let report = door("[admin]\nsocket = \"\"\nbind = \"[::1]:1\"").unwrap_err();
+        assert!(report.to_string().contains("the token is missing"));
     }
 }
 

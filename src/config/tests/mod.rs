@@ -46,6 +46,7 @@ impl Bench {
         bench.write("/etc/wabridge/17015550100.password", "of the number\n");
         bench.write("/etc/wabridge/pbx2.password", "of the second PBX\r\n");
         bench.write("/etc/wabridge/pbx-ca.pem", &chain);
+        bench.write("/etc/wabridge/admin.token", "token-of-the-operator\n");
         for name in ["PASSWORD", "TRUNK_PASSWORD", "PEER_PASSWORD"] {
             let name = format!("WABRIDGE_SUPPORT_{name}");
             bench.variables.insert(name.clone(), name);

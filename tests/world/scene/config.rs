@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wabridge::config::{
-    CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
+    Admin, CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
     Limits, Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits,
     StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
@@ -74,6 +74,10 @@ pub fn config() -> Config {
         cdr: CdrFiles {
             json_lines: PathBuf::from("cdr.jsonl"),
             database: PathBuf::from("cdr.sqlite"),
+        },
+        admin: Admin {
+            socket: None,
+            listener: None,
         },
         log: Log {
             json: false,

@@ -1,0 +1,76 @@
+//! How the bridge is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::health;
+use crate::call::operator;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(in crate::web) struct Status {
+    pub(in crate::web) version: String,
+    pub(in crate::web) fitness: Fitness,
+    /// Calls that are not over.
+    pub(in crate::web) calls: usize,
+    pub(in crate::web) peers: Vec<Peer>,
+}
+
+/// Whether a call that comes now is carried: what OPTIONS tells.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(in crate::web) enum Fitness {
+    Fit,
+    Draining,
+    Unfit { reason: String },
+    NoTrunkUp,
+    Full,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(in crate::web) struct Peer {
+    pub(in crate::web) trunk: String,
+    pub(in crate::web) peer: String,
+    pub(in crate::web) health: PeerHealth,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::web) enum PeerHealth {
+    Up,
+    Down,
+}
+
+impl From<operator::Status> for Status {
+    fn from(status: operator::Status) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            fitness: status.fitness.into(),
+            calls: status.calls,
+            peers: status.peers.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<health::Fitness> for Fitness {
+    fn from(fitness: health::Fitness) -> Self {
+        match fitness {
+            health::Fitness::Fit => Self::Fit,
+            health::Fitness::Draining => Self::Draining,
+            health::Fitness::Unfit(reason) => Self::Unfit { reason },
+            health::Fitness::NoTrunkUp => Self::NoTrunkUp,
+            health::Fitness::Full => Self::Full,
+        }
+    }
+}
+
+impl From<operator::PeerStatus> for Peer {
+    fn from(peer: operator::PeerStatus) -> Self {
+        Self {
+            trunk: peer.trunk,
+            peer: peer.name,
+            health: match peer.health {
+                operator::PeerHealth::Up => PeerHealth::Up,
+                operator::PeerHealth::Down => PeerHealth::Down,
+            },
+        }
+    }
+}
