@@ -1,4 +1,4 @@
-//! Two voices saying different sentences of a service call, so that swapped parties are heard.
+//! Three voices saying different sentences of a service call, so that swapped parties are heard.
 //!
 //! 16 kHz, 16 bit, mono, about eight seconds each. Made with flite 2.2 (a BSD-like licence, which covers what its voices say):
 //!
@@ -7,6 +7,8 @@
 //!                                  number is four seven one nine. Where is it?"
 //! flite -voice rms -o agent.wav -t "Good morning, I have found your order. It left our warehouse yesterday, and the
 //!                                   driver will be with you before noon tomorrow."
+//! flite -voice awb -o colleague.wav -t "Delivery desk, my colleague has told me about your order. The van is two streets
+//!                                       away from you. Shall we leave the box with a neighbour?"
 //! ```
 
 use std::sync::{Arc, LazyLock};
@@ -18,6 +20,7 @@ pub const RATE: u32 = 16_000;
 
 static USER: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("user.wav")));
 static AGENT: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("agent.wav")));
+static COLLEAGUE: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("colleague.wav")));
 
 /// What a party says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +29,8 @@ pub enum Voice {
     User,
     /// The agent at the PBX (a man's voice).
     Agent,
+    /// To whom the agent transfers (another man's).
+    Colleague,
 }
 
 impl Voice {
@@ -33,13 +38,14 @@ impl Voice {
         match self {
             Self::User => USER.clone(),
             Self::Agent => AGENT.clone(),
+            Self::Colleague => COLLEAGUE.clone(),
         }
     }
 
     pub fn other(self) -> Self {
         match self {
             Self::User => Self::Agent,
-            Self::Agent => Self::User,
+            Self::Agent | Self::Colleague => Self::User,
         }
     }
 }
@@ -55,8 +61,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_voices_say_about_eight_seconds() {
-        for voice in [Voice::User, Voice::Agent] {
+    fn every_voice_says_about_eight_seconds() {
+        for voice in [Voice::User, Voice::Agent, Voice::Colleague] {
             let seconds = voice.samples().len() as f64 / f64::from(RATE);
             assert!((7.0..9.5).contains(&seconds), "{voice:?}: {seconds} s");
         }
