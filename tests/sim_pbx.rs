@@ -12,11 +12,13 @@ use wabridge::sim::media::Codec;
 use wabridge::sim::media::crypto::Suite;
 use wabridge::sim::media::mouth::Says;
 use wabridge::sim::meta::Expect;
-use wabridge::sim::pbx::behaviour::{Credentials, How, Security};
+use wabridge::sim::pbx::behaviour::{Credentials, How, ReferTo, Security, Then, Transfer};
 use wabridge::sim::pbx::{Act, Answer, Behaviour, Exchange, Offer, Plan, Target, Transport};
 use wabridge::sim::report::{Ended, Outcome, Report};
 use wabridge::sim::sdp::Direction;
-use wabridge::sim::sip::wire::Protocol;
+use wabridge::sim::sip::dialog::{Dialog, respond};
+use wabridge::sim::sip::wire::{Datagrams, Protocol, listen_udp};
+use wabridge::sim::sip::{Hub, Incoming, Message};
 use wabridge::sim::speech::Voice;
 use wabridge::sim::tls::{self, Authority};
 
@@ -264,4 +266,280 @@ async fn digits_hold_and_resume() {
     assert!(ours.verdict.held() && theirs.verdict.held());
     let mut checks = ours.verdict.checks.iter();
     assert!(checks.any(|check| check.what == "INVITE accepted"));
+}
+
+/// What did not hold.
+fn failed(report: &Report) -> Vec<&str> {
+    let checks = report.verdict.checks.iter();
+    let failed = checks.filter(|check| !check.held);
+    failed.map(|check| check.what.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_extension_takes_a_call_over() {
+    let mut colleague = user();
+    colleague.says = Says::Voice(Voice::Colleague);
+    colleague.script = vec![after(1, Act::HangUp)];
+    let mut caller = Pbx::new(1, &[("300", colleague)]);
+    caller.listen(Protocol::Udp).await;
+    let mut callee = Pbx::new(2, &[(DIALLED, user())]);
+    let target = callee.listen(Protocol::Udp).await;
+    let mut plan = plan();
+    plan.behaviour.script = vec![after(1, Act::PickUp("300".into()))];
+    let ours = caller.exchange.call(&target, plan).await;
+    let (taken, first, second) = (
+        caller.report().await,
+        callee.report().await,
+        callee.report().await,
+    );
+    for (report, outcome) in [
+        (&ours, BYE_THERE),
+        (&taken, BYE_HERE),
+        (&first, BYE_HERE),
+        (&second, BYE_THERE),
+    ] {
+        assert!(report.verdict.held(), "{}", report.verdict);
+        assert_eq!(report.outcome, outcome);
+    }
+    assert_eq!(found(&second, "Replaces"), Some(true));
+}
+
+/// Stands where the bridge would: takes one call, and does by hand what a REFER asks. It has no media.
+struct Peer {
+    port: Datagrams,
+    inbox: mpsc::Receiver<Incoming>,
+    branch: u32,
+    /// The caller has hung up.
+    left: bool,
+}
+
+/// What it makes of a REFER.
+#[derive(Clone, Copy)]
+struct Manner {
+    refer: u16,
+    /// Replaces of the Refer-To goes into the INVITE.
+    replaces: bool,
+}
+
+const GOOD: Manner = Manner {
+    refer: 202,
+    replaces: true,
+};
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+
+impl Peer {
+    async fn new() -> Self {
+        let (hub, inbox) = Hub::new();
+        Self {
+            port: listen_udp(ANY, hub).await.unwrap(),
+            inbox,
+            branch: 0,
+            left: false,
+        }
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            address: self.port.local,
+            transport: Transport::Udp,
+        }
+    }
+
+    async fn receive(&mut self) -> Incoming {
+        let incoming = self.inbox.recv().await.unwrap();
+        if incoming.message.method() == "BYE" {
+            self.left = true;
+            self.reply(&incoming, 200, "").await;
+        }
+        incoming
+    }
+
+    /// The next request of this method, or final response to one; others in between are passed over.
+    async fn next(&mut self, method: &str) -> Incoming {
+        loop {
+            let incoming = self.receive().await;
+            let message = &incoming.message;
+            let is_final = message.status().is_some_and(|status| status >= 200);
+            if message.method() == method || (is_final && message.cseq().1 == method) {
+                return incoming;
+            }
+        }
+    }
+
+    async fn reply(&self, Incoming { message, wire }: &Incoming, status: u16, body: &str) {
+        let contact = format!("<sip:peer@{}>", self.port.local);
+        let response = respond(message, status, "Said", "peer").with("Contact", contact);
+        let response = match body {
+            "" => response,
+            body => response.with_body("application/sdp", body),
+        };
+        wire.send(&response).await;
+    }
+
+    fn request(&mut self, dialog: &mut Dialog, method: &str) -> Message {
+        self.branch += 1;
+        let via = format!(
+            "SIP/2.0/UDP {};branch=z9hG4bK{}",
+            self.port.local, self.branch
+        );
+        dialog.request(method, vec![("Via".into(), via)])
+    }
+
+    async fn notify(&mut self, dialog: &mut Dialog, state: &str, status: u16) {
+        let notify = self
+            .request(dialog, "NOTIFY")
+            .with("Event", "refer")
+            .with("Subscription-State", state)
+            .with_body("message/sipfrag", format!("SIP/2.0 {status} Said\r\n"));
+        dialog.wire.send(&notify).await;
+        self.next("NOTIFY").await;
+    }
+
+    /// One call with a transfer in it, to the end of all its dialogs.
+    async fn play(mut self, manner: Manner) {
+        let invite = self.next("INVITE").await;
+        self.reply(&invite, 200, SDP).await;
+        let mut dialog = Dialog::of_invite(&invite.message, "peer", invite.wire.clone());
+        let refer = self.next("REFER").await;
+        self.reply(&refer, manner.refer, "").await;
+        if manner.refer < 300 {
+            self.notify(&mut dialog, "active;expires=60", 100).await;
+            let (status, transferred) = self.follow(&refer.message, manner).await;
+            let state = "terminated;reason=noresource";
+            self.notify(&mut dialog, state, status).await;
+            if let Some(mut transferred) = transferred {
+                let bye = self.request(&mut transferred, "BYE");
+                transferred.wire.send(&bye).await;
+            }
+        }
+        while !self.left {
+            self.receive().await;
+        }
+    }
+
+    /// The call that the REFER asked for: its final status, and its dialog if it was answered.
+    async fn follow(&mut self, refer: &Message, manner: Manner) -> (u16, Option<Dialog>) {
+        let to = refer.uri_of("Refer-To").unwrap();
+        let (uri, replaces) = to.split_once("?Replaces=").unwrap_or((to, ""));
+        let (_, address) = uri.split_once('@').unwrap();
+        let mut dialog = Dialog {
+            call_id: "follows".into(),
+            local: "<sip:peer@localhost>;tag=peer".into(),
+            remote: format!("<{uri}>"),
+            cseq: 1,
+            route: Vec::new(),
+            target: uri.into(),
+            wire: self.port.toward(address.parse().unwrap()),
+        };
+        let contact = format!("<sip:peer@{}>", self.port.local);
+        let mut invite = self.request(&mut dialog, "INVITE").with("Contact", contact);
+        if manner.replaces && !replaces.is_empty() {
+            let value = replaces
+                .replace("%40", "@")
+                .replace("%3B", ";")
+                .replace("%3D", "=");
+            invite = invite.with("Replaces", value);
+        }
+        let invite = invite.with_body("application/sdp", SDP);
+        dialog.wire.send(&invite).await;
+        let response = self.next("INVITE").await.message;
+        let status = response.status().unwrap();
+        dialog.learn(&response);
+        let via = invite.header("Via").unwrap().to_owned();
+        let ack = dialog.request_numbered("ACK", 2, vec![("Via".into(), via)]);
+        dialog.wire.send(&ack).await;
+        (status, (status < 300).then_some(dialog))
+    }
+}
+
+/// The reports of the one who transfers, and of the colleague who is called then.
+async fn transfer(
+    transfer: Transfer,
+    manner: Manner,
+    colleague: Answer,
+) -> (Report, Option<Report>) {
+    let colleague = Behaviour {
+        answer: colleague,
+        says: Says::Voice(Voice::Colleague),
+        ..user()
+    };
+    let mut pbx = Pbx::new(1, &[("200", colleague)]);
+    pbx.listen(Protocol::Udp).await;
+    let peer = Peer::new().await;
+    let target = peer.target();
+    let peer = tokio::spawn(peer.play(manner));
+    let mut plan = plan();
+    plan.behaviour.script = vec![after(0, Act::Transfer(transfer)), after(2, Act::HangUp)];
+    let ours = pbx.exchange.call(&target, plan).await;
+    println!("ours: {}\n{}", ours.outcome, ours.verdict);
+    peer.await.unwrap();
+    let theirs = match manner.refer {
+        202 => Some(pbx.report().await),
+        _ => None,
+    };
+    (ours, theirs)
+}
+
+fn refer(to: ReferTo, then: Then) -> Transfer {
+    Transfer {
+        to,
+        then,
+        expects: 200,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfers_that_succeed() {
+    let (blind, attended) = (
+        ReferTo::Blind("200".into()),
+        ReferTo::Consulted("200".into()),
+    );
+    for (to, then) in [
+        (blind.clone(), Then::HangUp),
+        (blind, Then::Wait),
+        (attended.clone(), Then::HangUp),
+        (attended, Then::HangUpWhenDone),
+    ] {
+        let (ours, theirs) = transfer(refer(to.clone(), then), GOOD, Answer::Yes).await;
+        // The hand-made peer says nothing.
+        assert_eq!(failed(&ours), ["stream"], "{to:?}, {then:?}");
+        let told = ours.transfer.unwrap();
+        assert_eq!((told.refer, told.notified), (Some(202), vec![100, 200]));
+        let theirs = theirs.unwrap();
+        assert_eq!(failed(&theirs), ["stream"]);
+        assert_eq!(theirs.outcome, BYE_THERE);
+        let replaces = found(&theirs, "Replaces");
+        assert_eq!(replaces.is_some(), matches!(to, ReferTo::Consulted(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfers_that_do_not() {
+    let attended = || ReferTo::Consulted("200".into());
+    let busy = Transfer {
+        expects: 486,
+        ..refer(attended(), Then::HangUpWhenDone)
+    };
+    let (ours, _) = transfer(busy.clone(), GOOD, Answer::No(486)).await;
+    assert_eq!(failed(&ours), ["stream"]);
+    assert!(ours.talked >= Duration::from_secs(2), "the call goes on");
+    let (ours, _) = transfer(busy, GOOD, Answer::Yes).await;
+    assert_eq!(failed(&ours), ["transfer", "consulted dialog", "stream"]);
+
+    let refused = Manner { refer: 603, ..GOOD };
+    let declined = Transfer {
+        expects: 603,
+        ..refer(attended(), Then::HangUp)
+    };
+    let (ours, _) = transfer(declined, refused, Answer::Yes).await;
+    assert_eq!(failed(&ours), ["stream"]);
+    let (ours, _) = transfer(refer(attended(), Then::Wait), refused, Answer::Yes).await;
+    assert_eq!(failed(&ours).first(), Some(&"REFER accepted"));
+
+    let forgetful = Manner {
+        replaces: false,
+        ..GOOD
+    };
+    let (ours, _) = transfer(refer(attended(), Then::Wait), forgetful, Answer::Yes).await;
+    assert_eq!(failed(&ours), ["consulted dialog", "stream"]);
 }
