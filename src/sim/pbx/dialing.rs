@@ -33,6 +33,56 @@ enum Phase {
     Cancelling,
 }
 
+/// For the final response to an INVITE.
+struct Waiting {
+    phase: Phase,
+    until: Instant,
+    /// When the caller has rung long enough.
+    limit: Instant,
+}
+
+impl Waiting {
+    fn new(limit: Instant) -> Self {
+        let sent = Instant::now();
+        Self {
+            phase: Phase::Calling {
+                again: sent + T1,
+                interval: T1,
+            },
+            until: sent + GIVE_UP,
+            limit,
+        }
+    }
+
+    fn wakes(&self, repeats: bool) -> Instant {
+        match self.phase {
+            Phase::Calling { again, .. } if repeats => again.min(self.until),
+            Phase::Calling { .. } | Phase::Proceeding | Phase::Cancelling => self.until,
+        }
+    }
+
+    /// False when it has been sent often enough.
+    fn repeat(&mut self) -> bool {
+        let now = Instant::now();
+        if let Phase::Calling { again, interval } = &mut self.phase {
+            *interval *= 2;
+            *again = now + *interval;
+        }
+        now < self.until
+    }
+
+    fn proceed(&mut self) {
+        match self.phase {
+            Phase::Calling { .. } => (self.phase, self.until) = (Phase::Proceeding, self.limit),
+            Phase::Proceeding | Phase::Cancelling => {}
+        }
+    }
+
+    fn cancel(&mut self) {
+        (self.phase, self.until) = (Phase::Cancelling, Instant::now() + GIVE_UP);
+    }
+}
+
 /// What became of one INVITE.
 enum Final {
     Response(Message),
@@ -94,48 +144,48 @@ impl Call {
     ) -> Final {
         self.invite = invitation::write(self, plan, authorization);
         self.dialog.wire.send(&self.invite).await;
-        let limit = placed + plan.cancel.unwrap_or(RING_LIMIT);
-        let mut phase = Phase::Calling {
-            again: Instant::now() + T1,
-            interval: T1,
-        };
-        let mut until = Instant::now() + GIVE_UP;
+        let mut waiting = Waiting::new(placed + plan.cancel.unwrap_or(RING_LIMIT));
+        let repeats = !self.dialog.wire.protocol.is_reliable();
         loop {
-            let again = match phase {
-                Phase::Calling { again, .. } if !self.dialog.wire.protocol.is_reliable() => again,
-                Phase::Calling { .. } | Phase::Proceeding | Phase::Cancelling => until,
-            };
             tokio::select! {
                 Some(incoming) = self.messages.recv() => {
-                    let status = self.status_for_us(&incoming).await;
-                    match (status, phase) {
-                        (None, _) => {}
-                        (Some(100..200), Phase::Calling { .. }) => {
-                            self.progress(plan, &incoming.message).await;
-                            (phase, until) = (Phase::Proceeding, limit);
-                        }
-                        (Some(100..200), Phase::Proceeding | Phase::Cancelling) => {
+                    match self.status_for_us(&incoming).await {
+                        None => {}
+                        Some(100..200) => {
+                            waiting.proceed();
                             self.progress(plan, &incoming.message).await;
                         }
-                        (Some(_), phase) => return self.finally(phase, incoming.message).await,
+                        Some(_) => return self.finally(waiting.phase, incoming.message).await,
                     }
                 }
-                () = sleep_until(again.min(until).into()) => match phase {
-                    Phase::Calling { interval, .. } if Instant::now() < until => {
-                        self.dialog.wire.send(&self.invite).await;
-                        let interval = interval * 2;
-                        phase = Phase::Calling { again: Instant::now() + interval, interval };
+                () = sleep_until(waiting.wakes(repeats).into()) => {
+                    if let Some(became) = self.wake(&mut waiting).await {
+                        return became;
                     }
-                    Phase::Calling { .. } => return Final::Nothing,
-                    Phase::Proceeding => {
-                        self.dialog.wire.send(&invitation::cancel(&self.invite)).await;
-                        (phase, until) = (Phase::Cancelling, Instant::now() + GIVE_UP);
-                    }
-                    Phase::Cancelling => {
-                        self.report.verdict.violation("487 after CANCEL", "none");
-                        return Final::Cancelled;
-                    }
-                },
+                }
+            }
+        }
+    }
+
+    /// Time has passed.
+    async fn wake(&mut self, waiting: &mut Waiting) -> Option<Final> {
+        match waiting.phase {
+            Phase::Calling { .. } => match waiting.repeat() {
+                true => {
+                    self.dialog.wire.send(&self.invite).await;
+                    None
+                }
+                false => Some(Final::Nothing),
+            },
+            Phase::Proceeding => {
+                let cancel = invitation::cancel(&self.invite);
+                self.dialog.wire.send(&cancel).await;
+                waiting.cancel();
+                None
+            }
+            Phase::Cancelling => {
+                self.report.verdict.violation("487 after CANCEL", "none");
+                Some(Final::Cancelled)
             }
         }
     }

@@ -79,7 +79,7 @@ impl Referral {
         }
         self.notified.push(status);
         self.follow(request, status);
-        status >= 200 && status < 300 && self.transfer.then == Then::HangUpWhenDone
+        (200..300).contains(&status) && self.transfer.then == Then::HangUpWhenDone
     }
 
     fn follow(&mut self, request: &Message, status: u16) {
