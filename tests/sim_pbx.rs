@@ -78,11 +78,11 @@ async fn call_by(protocol: Protocol, called: Behaviour, plan: Plan) -> (Report, 
     (ours, callee.report().await)
 }
 
-/// Whoever is called plays the user.
+/// Whoever is called. He says nothing where nobody listens.
 fn user() -> Behaviour {
     Behaviour {
         ring: Duration::from_millis(100),
-        says: Says::Voice(Voice::User),
+        says: Says::Silence,
         hears: None,
         ..Behaviour::default()
     }
@@ -90,7 +90,7 @@ fn user() -> Behaviour {
 
 fn plan() -> Plan {
     let mut plan = Plan::new("100", DIALLED);
-    plan.behaviour.hears = None;
+    (plan.behaviour.says, plan.behaviour.hears) = (Says::Silence, None);
     plan.behaviour.script = vec![after(1, Act::HangUp)];
     plan
 }
@@ -109,7 +109,7 @@ fn found(report: &Report, what: &str) -> Option<bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_hear_each_other() {
     let mut called = user();
-    called.hears = Some(Voice::Agent);
+    (called.says, called.hears) = (Says::Voice(Voice::User), Some(Voice::Agent));
     let mut plan = Plan::new("100", DIALLED);
     plan.display_name = Some("Front desk".into());
     plan.asserted = Some("<sip:100@pbx.example.com>".into());
@@ -278,7 +278,6 @@ fn failed(report: &Report) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_extension_takes_a_call_over() {
     let mut colleague = user();
-    colleague.says = Says::Voice(Voice::Colleague);
     colleague.script = vec![after(1, Act::HangUp)];
     let mut caller = Pbx::new(1, &[("300", colleague)]);
     caller.listen(Protocol::Udp).await;
@@ -460,7 +459,6 @@ async fn transfer(
 ) -> (Report, Option<Report>) {
     let colleague = Behaviour {
         answer: colleague,
-        says: Says::Voice(Voice::Colleague),
         ..user()
     };
     let mut pbx = Pbx::new(1, &[("200", colleague)]);

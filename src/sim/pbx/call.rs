@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::entropy::Entropy;
 use crate::sim::fault::Fault;
 use crate::sim::media::crypto::Key;
-use crate::sim::media::mouth::Style;
+use crate::sim::media::mouth::{Says, Style};
 use crate::sim::media::session::Party;
 use crate::sim::media::{Heard, Session};
 use crate::sim::pbx::behaviour::Behaviour;
@@ -151,6 +151,7 @@ impl Call {
         beginning: Beginning,
         messages: mpsc::Receiver<Incoming>,
     ) -> std::io::Result<Self> {
+        prepare(&behaviour);
         let mut entropy = exchange.entropy();
         let ssrc = entropy.u32();
         let session = open_session(exchange, &behaviour, ssrc, &mut entropy).await?;
@@ -273,6 +274,15 @@ impl Call {
 
     pub async fn reply(&self, wire: &Wire, request: &Message, status: u16, reason: &str) {
         wire.send(&self.respond(request, status, reason)).await;
+    }
+}
+
+/// Media must not wait for the voice.
+fn prepare(behaviour: &Behaviour) {
+    if let Says::Voice(voice) = behaviour.says {
+        for codec in &behaviour.codecs {
+            voice.samples_at(codec.rate());
+        }
     }
 }
 

@@ -46,11 +46,10 @@ impl Call {
         }
         match self.behaviour.answer {
             Answer::Yes => {
-                let outcome = self.accept(answer).await;
                 if let Some(replaced) = replaced {
                     self.exchange.dialogs.replace(&replaced);
                 }
-                outcome
+                self.accept(answer).await
             }
             Answer::No(status) => self.refuse(status).await,
             Answer::Never => Outcome::Lost,

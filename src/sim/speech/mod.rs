@@ -11,8 +11,10 @@
 //!                                       away from you. Shall we leave the box with a neighbour?"
 //! ```
 
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::sim::score::resample::resample;
 use crate::sim::wav;
 
 /// Samples a second of every voice in here.
@@ -22,8 +24,11 @@ static USER: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("user.w
 static AGENT: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("agent.wav")));
 static COLLEAGUE: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("colleague.wav")));
 
+/// What has been resampled once: it takes longer than a call's first packet may.
+static FITTED: Mutex<BTreeMap<(Voice, u32), Arc<[i16]>>> = Mutex::new(BTreeMap::new());
+
 /// What a party says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Voice {
     /// The WhatsApp user (a woman's voice).
     User,
@@ -40,6 +45,13 @@ impl Voice {
             Self::Agent => AGENT.clone(),
             Self::Colleague => COLLEAGUE.clone(),
         }
+    }
+
+    /// At another rate.
+    pub fn samples_at(self, rate: u32) -> Arc<[i16]> {
+        let mut fitted = FITTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let fit = || resample(&self.samples(), RATE, rate).into();
+        fitted.entry((self, rate)).or_insert_with(fit).clone()
     }
 
     pub fn other(self) -> Self {
