@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::sim::media::Heard;
 use crate::sim::score::{self, Score};
+use crate::sim::sip::{Message, Start};
 use crate::sim::speech::{self, Voice};
 use crate::sim::verdict::Verdict;
 use crate::sim::wav::Audio;
@@ -24,6 +25,32 @@ pub struct Report {
     pub verdict: Verdict,
     /// Headers of the INVITE that this party was called with; empty for the caller.
     pub called_with: Vec<(String, String)>,
+    /// What the caller was told, first and last.
+    pub provisionals: Vec<u16>,
+    pub told: Option<Told>,
+    /// Reason of the far side's BYE.
+    pub bye_reason: Option<String>,
+    pub transfer: Option<Transferred>,
+}
+
+/// The final response to an INVITE.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    pub status: u16,
+    pub phrase: String,
+    /// Each with its values as they were written.
+    pub warning: Option<String>,
+    pub reason: Option<String>,
+    pub retry_after: Option<String>,
+}
+
+/// What became of a REFER.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Transferred {
+    /// Its own final response.
+    pub refer: Option<u16>,
+    /// Statuses of the NOTIFYs that followed.
+    pub notified: Vec<u16>,
 }
 
 /// How a call went.
@@ -73,6 +100,38 @@ impl std::fmt::Display for Outcome {
                 Ended::NoAck => "answered, never acknowledged",
             }),
         }
+    }
+}
+
+impl Told {
+    /// `None` for a request.
+    pub fn read(response: &Message) -> Option<Self> {
+        let Start::Response { status, reason } = &response.start else {
+            return None;
+        };
+        let header = |name: &str| response.header(name).map(String::from);
+        Some(Self {
+            status: *status,
+            phrase: reason.clone(),
+            warning: header("Warning"),
+            reason: header("Reason"),
+            retry_after: header("Retry-After"),
+        })
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, self.phrase)?;
+        let headers = [
+            ("Warning", &self.warning),
+            ("Reason", &self.reason),
+            ("Retry-After", &self.retry_after),
+        ];
+        headers.iter().try_for_each(|(name, value)| match value {
+            Some(value) => write!(f, " · {name}: {value}"),
+            None => Ok(()),
+        })
     }
 }
 

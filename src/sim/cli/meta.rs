@@ -182,7 +182,7 @@ impl Hears {
     }
 }
 
-fn expectation(text: &str) -> Result<Expect, String> {
+pub(super) fn expectation(text: &str) -> Result<Expect, String> {
     match text {
         "answer" => Ok(Expect::Answer),
         "cancel" => Ok(Expect::Cancelled),

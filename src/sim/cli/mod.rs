@@ -15,7 +15,7 @@ use crate::sim::wav;
 pub enum Sim {
     /// Call a business as WhatsApp does, and judge what comes back
     Meta(Box<meta::Args>),
-    /// Be a PBX that answers, speaks and listens
+    /// Be a PBX that answers or calls, speaks and listens
     Pbx(Box<pbx::Args>),
 }
 
@@ -70,6 +70,12 @@ fn show(title: &str, report: &Report, record: Option<&std::path::Path>) -> Resul
             report.talked.as_secs_f64()
         );
     }
+    if let Some(told) = &report.told {
+        println!("  told {told}");
+    }
+    if let Some(reason) = &report.bye_reason {
+        println!("  BYE with Reason: {reason}");
+    }
     print!("{}", report.verdict);
     if report.is_unfair() {
         let late = report.heard.held_up.as_millis();
@@ -80,4 +86,15 @@ fn show(title: &str, report: &Report, record: Option<&std::path::Path>) -> Resul
         println!("  heard: {}", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Subcommand as _;
+
+    /// Names are given once, what an argument requires is there.
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Sim::augment_subcommands(clap::Command::new("sim")).debug_assert();
+    }
 }

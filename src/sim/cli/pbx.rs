@@ -1,23 +1,26 @@
 //! `wabridge sim pbx`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::meta::expectation;
 use super::{Failure, at, entropy, seconds, show};
 use crate::sim::fault::Fault;
 use crate::sim::media::Codec;
+use crate::sim::media::crypto::Suite;
 use crate::sim::media::mouth::Says;
-use crate::sim::pbx::behaviour::{Credentials, How, Security};
-use crate::sim::pbx::{Act, Answer, Behaviour, Exchange};
+use crate::sim::meta::Expect;
+use crate::sim::pbx::behaviour::{Credentials, How, ReferTo, Security, Then, Transfer};
+use crate::sim::pbx::{Act, Answer, Behaviour, Exchange, Offer, Plan, Target, Transport};
 use crate::sim::sdp::Direction;
 use crate::sim::sip::wire::Protocol;
 use crate::sim::speech::Voice;
 use crate::sim::tls;
 
-/// Answers every call that comes in and prints a verdict a line when it is over. Exit code 0: every check held; 1: one did
-/// not; 2: could not start.
+/// Answers every call that comes in, or places one, and prints a verdict a line when it is over. Exit code 0: every check
+/// held; 1: one did not; 2: could not start.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to listen
@@ -32,12 +35,14 @@ pub struct Args {
     /// Key, for TLS
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// End after so many calls
+    /// End after so many calls that came in [default: no end; with --call those that --transfer and --pick-up make]
     #[arg(long)]
     calls: Option<u32>,
     /// Write what was heard to FILE-N.wav
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    dialing: DialArgs,
     #[command(flatten)]
     call: CallArgs,
     #[command(flatten)]
@@ -47,6 +52,50 @@ pub struct Args {
     /// Misbehave; may be given several times
     #[arg(long, value_name = "NAME")]
     fault: Vec<Fault>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Placing a call")]
+struct DialArgs {
+    /// Place one call there; what it makes comes back to --listen
+    #[arg(long, value_name = "HOST:PORT", requires = "dial")]
+    call: Option<String>,
+    /// What is dialled: a user part or a URI
+    #[arg(long, value_name = "NUMBER", requires = "call")]
+    dial: Option<String>,
+    /// The extension that calls
+    #[arg(long, default_value = "100")]
+    from: String,
+    /// Display name
+    #[arg(long)]
+    name: Option<String>,
+    /// P-Asserted-Identity
+    #[arg(long, value_name = "VALUE")]
+    asserted: Option<String>,
+    /// A further header of the INVITE, as in "X-Queue: sales"; may be given several times
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// Host of the request URI [default: the address of --call]
+    #[arg(long)]
+    host: Option<String>,
+    /// INVITE without an offer; the answer goes in the ACK
+    #[arg(long, conflicts_with = "offer_srtp")]
+    late_offer: bool,
+    /// Offer SRTP with this suite
+    #[arg(long, value_name = "SUITE")]
+    offer_srtp: Option<Suite>,
+    /// The answer to a challenge
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = credentials)]
+    credentials: Option<Credentials>,
+    /// Give up this long after the INVITE
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    cancel: Option<Duration>,
+    /// What the call should come to: answer, cancel, refuse, or a status such as 486
+    #[arg(long, value_parser = expectation, default_value = "answer")]
+    expect: Expect,
+    /// PEM file of the authorities that the far side's certificate must chain to, for TLS
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -112,10 +161,10 @@ struct ScriptArgs {
     #[arg(long)]
     by_update: bool,
     #[arg(long, value_name = "SECONDS:DIGITS", value_parser = at)]
-    dial: Vec<(Duration, String)>,
+    digits: Vec<(Duration, String)>,
     /// The same by SIP INFO
     #[arg(long, value_name = "SECONDS:DIGITS", value_parser = at)]
-    dial_by_info: Vec<(Duration, String)>,
+    digits_by_info: Vec<(Duration, String)>,
     /// Move the media to another port (direct media)
     #[arg(long = "move", value_name = "SECONDS", value_parser = seconds)]
     move_media: Vec<Duration>,
@@ -125,12 +174,28 @@ struct ScriptArgs {
     /// Refresh the session by re-INVITE, or by UPDATE with --by-update
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     refresh: Vec<Duration>,
+    /// REFER to an extension of ours or a URI, as in 5:200
+    #[arg(long, value_name = "SECONDS:WHERE", value_parser = at)]
+    transfer: Option<(Duration, String)>,
+    /// The extension of --transfer was consulted before (Replaces)
+    #[arg(long, requires = "transfer")]
+    attended: bool,
+    /// What we do after --transfer
+    #[arg(long, default_value = "hang-up-when-done", requires = "transfer")]
+    then: Then,
+    /// Status that the transfer should come to
+    #[arg(long, default_value_t = 200, requires = "transfer")]
+    transfer_expects: u16,
+    /// Another extension of ours takes the call over (INVITE with Replaces), as in 5:300
+    #[arg(long, value_name = "SECONDS:EXTENSION", value_parser = at)]
+    pick_up: Option<(Duration, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum Speech {
     Agent,
     User,
+    Colleague,
     Echo,
     Silence,
 }
@@ -139,6 +204,7 @@ enum Speech {
 enum Hears {
     User,
     Agent,
+    Colleague,
     Nothing,
 }
 
@@ -151,6 +217,11 @@ fn credentials(text: &str) -> Result<Credentials, String> {
     })
 }
 
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
+    Ok((name.trim().into(), value.trim().into()))
+}
+
 /// True when every check of every call held. Without a number of calls it runs until it is stopped.
 pub async fn run(args: Args) -> Result<bool, Failure> {
     let behaviour = behaviour(&args)?;
@@ -158,8 +229,10 @@ pub async fn run(args: Args) -> Result<bool, Failure> {
     if media.is_unspecified() {
         return Err("--listen needs the address that callers reach, not a wildcard".into());
     }
+    let colleagues = colleagues(&args.script, &behaviour);
+    let made = u32::try_from(colleagues.len())?;
     let (exchange, mut reports) =
-        Exchange::start(media, BTreeMap::new(), Some(behaviour), entropy()?);
+        Exchange::start(media, colleagues, Some(behaviour.clone()), entropy()?);
     let tls = match (&args.certificate, &args.key) {
         (Some(chain), Some(key)) => Some(tls::acceptor(chain, key)?),
         _ => None,
@@ -167,7 +240,16 @@ pub async fn run(args: Args) -> Result<bool, Failure> {
     let address = exchange.listen(args.transport, args.listen, tls).await?;
     println!("listening on {address}");
     let mut held = true;
-    for call in 1..=args.calls.unwrap_or(u32::MAX) {
+    let mut calls = args.calls;
+    if let Some(call) = &args.dialing.call {
+        let target = target(&args, call)?;
+        let report = exchange.call(&target, plan(&args, behaviour)).await;
+        show("our call", &report, record(&args, 0).as_deref())?;
+        held &= report.verdict.held();
+        // After a failure there may be nothing more to wait for.
+        calls = calls.or(Some(if held { made } else { 0 }));
+    }
+    for call in 1..=calls.unwrap_or(u32::MAX) {
         let report = tokio::select! {
             report = reports.recv() => report,
             stopped = tokio::signal::ctrl_c() => {
@@ -178,21 +260,75 @@ pub async fn run(args: Args) -> Result<bool, Failure> {
         let Some((number, report)) = report else {
             break;
         };
-        let record = args.record.as_ref().map(|path| {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            path.with_file_name(format!("{stem}-{call}.wav"))
-        });
-        show(
-            &format!("call {call} to {number}"),
-            &report,
-            record.as_deref(),
-        )?;
+        let title = format!("call {call} of {number}");
+        show(&title, &report, record(&args, call).as_deref())?;
         held &= report.verdict.held();
     }
     for note in exchange.hub.take_notes() {
         println!("note: {note}");
     }
     Ok(held)
+}
+
+/// `heard.wav` becomes `heard-3.wav`; our own call has number 0.
+fn record(args: &Args, call: u32) -> Option<PathBuf> {
+    args.record.as_ref().map(|path| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        path.with_file_name(format!("{stem}-{call}.wav"))
+    })
+}
+
+/// Extensions of ours that a call is given to: they speak with a voice of their own until the far side hangs up.
+fn colleagues(args: &ScriptArgs, behaviour: &Behaviour) -> BTreeMap<String, Behaviour> {
+    let named = args.transfer.iter().chain(&args.pick_up);
+    let extensions = named.filter(|(_, place)| !place.contains(':'));
+    extensions
+        .map(|(_, extension)| {
+            let colleague = Behaviour {
+                says: Says::Voice(Voice::Colleague),
+                script: Vec::new(),
+                digits: None,
+                ..behaviour.clone()
+            };
+            (extension.clone(), colleague)
+        })
+        .collect()
+}
+
+fn target(args: &Args, call: &str) -> Result<Target, Failure> {
+    let address = call.to_socket_addrs()?.next();
+    let address = address.ok_or_else(|| format!("{call} has no address"))?;
+    let transport = match args.transport {
+        Protocol::Udp => Transport::Udp,
+        Protocol::Tcp => Transport::Tcp,
+        Protocol::Tls => Transport::Tls {
+            host: call.rsplit_once(':').map_or("", |(host, _)| host).into(),
+            ca: args.dialing.ca.clone().ok_or("--call by TLS needs --ca")?,
+        },
+    };
+    Ok(Target { address, transport })
+}
+
+fn plan(args: &Args, behaviour: Behaviour) -> Plan {
+    let dialing = &args.dialing;
+    Plan {
+        dial: dialing.dial.clone().unwrap_or_default(),
+        from: dialing.from.clone(),
+        display_name: dialing.name.clone(),
+        asserted: dialing.asserted.clone(),
+        headers: dialing.header.clone(),
+        host: dialing.host.clone(),
+        offer: match (dialing.late_offer, dialing.offer_srtp) {
+            (true, _) => Offer::Late,
+            (false, Some(suite)) => Offer::Srtp(suite),
+            (false, None) => Offer::Rtp,
+        },
+        credentials: dialing.credentials.clone(),
+        cancel: dialing.cancel,
+        replaces: None,
+        expect: dialing.expect,
+        behaviour,
+    }
 }
 
 fn behaviour(args: &Args) -> Result<Behaviour, Failure> {
@@ -207,12 +343,14 @@ fn behaviour(args: &Args) -> Result<Behaviour, Failure> {
         says: match media.says {
             Speech::Agent => Says::Voice(Voice::Agent),
             Speech::User => Says::Voice(Voice::User),
+            Speech::Colleague => Says::Voice(Voice::Colleague),
             Speech::Echo => Says::Echo,
             Speech::Silence => Says::Silence,
         },
         hears: match media.hears {
             Hears::User => Some(Voice::User),
             Hears::Agent => Some(Voice::Agent),
+            Hears::Colleague => Some(Voice::Colleague),
             Hears::Nothing => None,
         },
         digits: media.expect_digits.clone(),
@@ -244,14 +382,31 @@ fn script(args: &ScriptArgs) -> Result<Vec<(Duration, Act)>, Failure> {
     }
     let resumes = args.resume.iter();
     script.extend(resumes.map(|time| (*time, Act::Turn(Direction::Sendrecv, how))));
-    let dials = args.dial.iter();
+    let dials = args.digits.iter();
     script.extend(dials.map(|(time, digits)| (*time, Act::Dial(digits.clone()))));
-    let dials = args.dial_by_info.iter();
+    let dials = args.digits_by_info.iter();
     script.extend(dials.map(|(time, digits)| (*time, Act::DialByInfo(digits.clone()))));
     script.extend(args.move_media.iter().map(|time| (*time, Act::Move)));
     script.extend(args.refresh.iter().map(|time| (*time, Act::Refresh(how))));
+    script.extend(transfer(args));
+    let pick_up = args.pick_up.clone();
+    script.extend(pick_up.map(|(time, extension)| (time, Act::PickUp(extension))));
     script.extend(args.hang_up.iter().map(|time| (*time, Act::HangUp)));
     Ok(script)
+}
+
+fn transfer(args: &ScriptArgs) -> Option<(Duration, Act)> {
+    let (time, place) = args.transfer.clone()?;
+    let to = match args.attended {
+        true => ReferTo::Consulted(place),
+        false => ReferTo::Blind(place),
+    };
+    let transfer = Transfer {
+        to,
+        then: args.then,
+        expects: args.transfer_expects,
+    };
+    Some((time, Act::Transfer(transfer)))
 }
 
 fn word<T: clap::ValueEnum>(text: &str) -> Result<T, String> {

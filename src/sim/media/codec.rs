@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::sim::score::resample::resample;
 use crate::sim::speech;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, clap::ValueEnum)]
@@ -44,11 +43,6 @@ impl Codec {
 
     pub fn samples(self, time: Duration) -> usize {
         (u64::from(self.rate()) * time.as_millis() as u64 / 1000) as usize
-    }
-
-    /// 16 kHz speech at this codec's own rate.
-    pub fn fit(self, speech: &[i16]) -> Vec<i16> {
-        resample(speech, speech::RATE, self.rate())
     }
 }
 

@@ -299,7 +299,7 @@ fn text(style: &Style, codec: Codec) -> Vec<i16> {
     let swapped = style.faults.contains(&Fault::Swapped);
     let voice = if swapped { voice.other() } else { voice };
     let mut text = vec![0; codec.samples(LEAD_IN)];
-    text.extend(codec.fit(&voice.samples()));
+    text.extend(voice.samples_at(codec.rate()).iter());
     text.resize(text.len() + codec.samples(PAUSE), 0);
     text
 }

@@ -77,6 +77,39 @@ pub enum Act {
     Change(Codec),
     /// The same description again (a session refresh).
     Refresh(How),
+    /// REFER.
+    Transfer(Transfer),
+    /// Another extension takes this call over: its INVITE names our dialog in a Replaces header. What that call comes to is
+    /// reported under the extension.
+    PickUp(String),
+}
+
+/// How the far side is sent on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transfer {
+    pub to: ReferTo,
+    pub then: Then,
+    /// Status that it should come to: of the last NOTIFY, or of the REFER's own refusal.
+    pub expects: u16,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReferTo {
+    /// A URI, or an extension of this PBX.
+    Blind(String),
+    /// An extension of this PBX that was consulted before: the URI names the dialog with it (attended).
+    Consulted(String),
+}
+
+/// What the one who transfers does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Then {
+    /// Hang up once the REFER is accepted.
+    HangUp,
+    /// Hang up once a NOTIFY tells of success.
+    HangUpWhenDone,
+    /// Leave that to the far side.
+    Wait,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]

@@ -1,36 +1,45 @@
 //! One call's task at the PBX.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::entropy::Entropy;
 use crate::sim::fault::Fault;
 use crate::sim::media::crypto::Key;
-use crate::sim::media::mouth::Style;
-use crate::sim::media::session::{Order, Party};
+use crate::sim::media::mouth::{Says, Style};
+use crate::sim::media::session::Party;
 use crate::sim::media::{Heard, Session};
-use crate::sim::pbx::behaviour::{Behaviour, Security};
-use crate::sim::pbx::checks;
+use crate::sim::pbx::behaviour::Behaviour;
 use crate::sim::pbx::description::Own;
 use crate::sim::pbx::exchange::Exchange;
+use crate::sim::pbx::plan::{Offer, Plan};
+use crate::sim::pbx::transfer::Referral;
+use crate::sim::pbx::{checks, invitation};
 use crate::sim::report::{Outcome, Report};
-use crate::sim::sdp::{Described, Direction};
+use crate::sim::sdp::Direction;
 use crate::sim::sip::dialog::respond;
-use crate::sim::sip::message::user_part;
-use crate::sim::sip::wire::Wire;
-use crate::sim::sip::{Dialog, Incoming, Message};
+use crate::sim::sip::message::{user_part, without_parameters};
+use crate::sim::sip::{Dialog, Incoming, Message, Wire};
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
+/// A NOTIFY may follow the BYE (RFC 5057 §4.2).
+const LINGER: Duration = Duration::from_secs(3);
 
 pub(super) struct Call {
     pub exchange: Arc<Exchange>,
     pub behaviour: Behaviour,
+    /// The far side's, or ours.
     pub invite: Message,
     pub dialog: Dialog,
     pub tag: String,
+    /// Our extension.
+    pub extension: String,
+    /// Where the far side reaches us.
+    pub home: SocketAddr,
     pub messages: mpsc::Receiver<Incoming>,
     pub session: Session,
     /// What the sessions before [`Self::session`] heard.
@@ -41,21 +50,96 @@ pub(super) struct Call {
     pub answered: Option<Instant>,
     /// Digits that came by INFO.
     pub info_digits: String,
+    /// ACK of the answer to our INVITE, in case that comes again.
+    pub ack: Option<Message>,
+    pub referral: Option<Referral>,
+    /// Another call has taken our place, or a transfer is done: told when it is time to hang up.
+    pub leave: Arc<Notify>,
 }
 
-/// From the INVITE to the report.
+/// Of a call as it begins.
+struct Beginning {
+    invite: Message,
+    dialog: Dialog,
+    tag: String,
+    extension: String,
+    home: SocketAddr,
+}
+
+/// A call that came in, from the INVITE to the report.
 pub async fn take(
     exchange: &Arc<Exchange>,
     behaviour: Behaviour,
-    invite: Incoming,
+    Incoming { message, wire }: Incoming,
     messages: mpsc::Receiver<Incoming>,
 ) -> Report {
-    match Call::open(exchange, behaviour, invite, messages).await {
-        Ok(call) => call.run().await,
-        Err(error) => {
-            let mut report = Report::default();
-            report.verdict.violation("media ports", error.to_string());
+    let tag = exchange.entropy().hex(6);
+    let beginning = Beginning {
+        extension: without_parameters(user_part(message.uri())).into(),
+        home: wire.local,
+        dialog: Dialog::of_invite(&message, &tag, wire),
+        invite: message,
+        tag,
+    };
+    match Call::open(exchange, behaviour, beginning, messages).await {
+        Ok(mut call) => {
+            call.report.called_with = call.invite.headers.clone();
+            let outcome = call.ring().await;
+            call.finish(outcome).await
+        }
+        Err(error) => without_media(&error),
+    }
+}
+
+/// A call of ours over `wire`, from the INVITE to the report.
+pub async fn place(exchange: &Arc<Exchange>, plan: Plan, wire: Wire) -> Report {
+    let beginning = Beginning::of_plan(exchange, &plan, wire);
+    let call_id = beginning.dialog.call_id.clone();
+    let messages = exchange.hub.join(&call_id);
+    let behaviour = plan.behaviour.clone();
+    let report = match Call::open(exchange, behaviour, beginning, messages).await {
+        Ok(mut call) => {
+            if let Offer::Srtp(suite) = plan.offer {
+                call.own.key = Some((1, Key::random(suite, &mut call.entropy)));
+            }
+            let outcome = call.dial(&plan).await;
+            let mut report = call.finish(outcome).await;
+            checks::outcome(&mut report, plan.expect);
             report
+        }
+        Err(error) => without_media(&error),
+    };
+    exchange.hub.leave(&call_id);
+    report
+}
+
+fn without_media(error: &std::io::Error) -> Report {
+    let mut report = Report::default();
+    report.verdict.violation("media ports", error.to_string());
+    report
+}
+
+impl Beginning {
+    fn of_plan(exchange: &Exchange, plan: &Plan, wire: Wire) -> Self {
+        let mut entropy = exchange.entropy();
+        let home = exchange.home(&wire);
+        let tag = entropy.hex(6);
+        let peer = wire.peer.to_string();
+        let uri = invitation::request_uri(plan, &peer, wire.protocol.parameter());
+        Self {
+            invite: Message::request("INVITE", &uri),
+            dialog: Dialog {
+                call_id: format!("{}@{}", entropy.hex(12), home.ip()),
+                local: format!("{};tag={tag}", invitation::from(plan, &home.to_string())),
+                remote: format!("<{uri}>"),
+                cseq: 100,
+                route: Vec::new(),
+                target: uri,
+                wire,
+            },
+            tag,
+            extension: plan.from.clone(),
+            home,
         }
     }
 }
@@ -64,15 +148,14 @@ impl Call {
     async fn open(
         exchange: &Arc<Exchange>,
         behaviour: Behaviour,
-        Incoming { message, wire }: Incoming,
+        beginning: Beginning,
         messages: mpsc::Receiver<Incoming>,
     ) -> std::io::Result<Self> {
+        prepare(&behaviour);
         let mut entropy = exchange.entropy();
         let ssrc = entropy.u32();
         let session = open_session(exchange, &behaviour, ssrc, &mut entropy).await?;
-        let tag = entropy.hex(6);
         Ok(Self {
-            dialog: Dialog::of_invite(&message, &tag, wire),
             own: Own {
                 media: (exchange.media, session.rtp_port).into(),
                 rtcp_port: session.rtcp_port,
@@ -85,27 +168,43 @@ impl Call {
                 version: 1,
             },
             report: Report {
-                call_id: message.call_id().into(),
-                called_with: message.headers.clone(),
+                call_id: beginning.dialog.call_id.clone(),
                 ..Report::default()
             },
             exchange: exchange.clone(),
             behaviour,
-            invite: message,
-            tag,
+            invite: beginning.invite,
+            dialog: beginning.dialog,
+            tag: beginning.tag,
+            extension: beginning.extension,
+            home: beginning.home,
             messages,
             session,
             before: Heard::default(),
             entropy,
             answered: None,
             info_digits: String::new(),
+            ack: None,
+            referral: None,
+            leave: Arc::default(),
         })
     }
 
-    async fn run(mut self) -> Report {
-        self.report.outcome = self.ring().await;
-        if matches!(self.report.outcome, Outcome::Answered { .. }) {
+    async fn finish(mut self, outcome: Outcome) -> Report {
+        let answered = matches!(outcome, Outcome::Answered { .. });
+        self.report.outcome = outcome;
+        if answered {
+            let (dialogs, leave) = (&self.exchange.dialogs, self.leave.clone());
+            dialogs.stand(&self.extension, &self.dialog, leave);
             self.talk().await;
+            self.linger().await;
+            self.exchange.dialogs.end(&self.dialog.call_id);
+        }
+        if let Some(referral) = self.referral.take() {
+            let dialogs = &self.exchange.dialogs;
+            let replaced = |consulted: &_| !dialogs.stands(consulted);
+            let transferred = referral.judge(replaced, &mut self.report.verdict);
+            self.report.transfer = Some(transferred);
         }
         let mut heard = self.session.stop().await;
         heard.follow(self.before);
@@ -121,6 +220,18 @@ impl Call {
         report
     }
 
+    /// What the far side still has to say of a transfer.
+    async fn linger(&mut self) {
+        let limit = tokio::time::sleep(LINGER);
+        tokio::pin!(limit);
+        while self.referral.as_ref().is_some_and(Referral::is_open) {
+            tokio::select! {
+                Some(incoming) = self.messages.recv() => drop(self.request(&incoming).await),
+                () = &mut limit => return,
+            }
+        }
+    }
+
     /// A new place for media, with a new source.
     pub async fn another_session(&mut self) -> std::io::Result<Session> {
         let ssrc = self.entropy.u32();
@@ -128,15 +239,17 @@ impl Call {
     }
 
     pub fn contact(&self) -> String {
-        let wire = &self.dialog.wire;
-        let user = user_part(self.invite.uri());
-        let transport = wire.protocol.parameter();
-        format!("<sip:{user}@{}{transport}>", wire.local)
+        format!("<{}>", self.uri_of(&self.extension))
+    }
+
+    /// An extension's address at this PBX.
+    pub fn uri_of(&self, extension: &str) -> String {
+        let transport = self.dialog.wire.protocol.parameter();
+        format!("sip:{extension}@{}{transport}", self.home)
     }
 
     pub fn via(&mut self) -> Vec<(String, String)> {
-        let wire = &self.dialog.wire;
-        let (protocol, local) = (wire.protocol.via(), wire.local);
+        let (protocol, local) = (self.dialog.wire.protocol.via(), self.home);
         let branch = self.entropy.hex(8);
         vec![(
             "Via".into(),
@@ -162,82 +275,14 @@ impl Call {
     pub async fn reply(&self, wire: &Wire, request: &Message, status: u16, reason: &str) {
         wire.send(&self.respond(request, status, reason)).await;
     }
-
-    /// Reads an offer and makes our description the answer to it. `None` when there is nothing in common.
-    pub async fn answer_offer(&mut self, offer: &Message) -> Option<String> {
-        let theirs = Described::read(&offer.body_text()).ok()?;
-        let encrypted = theirs.profile.contains("SAVP");
-        let fits = match self.behaviour.security {
-            Security::IfOffered => true,
-            Security::Never => !encrypted,
-            Security::Required => encrypted,
-        };
-        let mut own = self.own.clone();
-        let wanted = &self.behaviour.codecs;
-        own.codecs = theirs.codecs();
-        own.codecs.retain(|(_, codec)| wanted.contains(codec));
-        own.codecs
-            .sort_by_key(|(_, codec)| wanted.iter().position(|one| one == codec));
-        own.event = theirs.telephone_event();
-        own.rtcp_mux = theirs.rtcp_mux;
-        own.key = self.key_for(&theirs);
-        let keyed = own.key.is_some() == encrypted;
-        if !fits || !keyed || own.codecs.is_empty() || theirs.port == 0 {
-            return None;
-        }
-        let before = std::mem::replace(&mut self.own, own);
-        if self.own.write() != before.write() {
-            self.own.version += 1;
-        }
-        let text = Own {
-            direction: narrowed(self.own.direction, theirs.direction),
-            ..self.own.clone()
-        }
-        .write();
-        self.settle(&theirs).await;
-        Some(text)
-    }
-
-    /// The first suite that we know; our key stays while the suite does.
-    fn key_for(&mut self, theirs: &Described) -> Option<(u32, Key)> {
-        let offered = theirs.crypto.first()?;
-        let suite = offered.key.suite();
-        match self.own.key.take() {
-            Some((_, key)) if key.suite() == suite => Some((offered.tag, key)),
-            _ => Some((offered.tag, Key::random(suite, &mut self.entropy))),
-        }
-    }
-
-    pub async fn settle(&mut self, theirs: &Described) {
-        // We speak the first codec of ours that they take.
-        let mut ordered = theirs.clone();
-        let own = &self.own.codecs;
-        let rank = |pt: &u8| {
-            let codecs = theirs.codecs();
-            let codec = codecs
-                .iter()
-                .find(|(one, _)| one == pt)
-                .map(|(_, codec)| *codec);
-            own.iter()
-                .position(|(_, one)| Some(*one) == codec)
-                .unwrap_or(usize::MAX)
-        };
-        ordered.payloads.sort_by_key(rank);
-        if let Some(settled) = self.own.settle(&ordered) {
-            self.session.order(Order::Settle(Box::new(settled))).await;
-        }
-    }
 }
 
-/// What an answerer says who wants `own`, to an offer of `theirs`.
-fn narrowed(own: Direction, theirs: Direction) -> Direction {
-    let sends = own.sends() && theirs.receives();
-    let receives = own.receives() && theirs.sends();
-    match (sends, receives) {
-        (true, true) => Direction::Sendrecv,
-        (true, false) => Direction::Sendonly,
-        (false, true) => Direction::Recvonly,
-        (false, false) => Direction::Inactive,
+/// Media must not wait for the voice.
+fn prepare(behaviour: &Behaviour) {
+    if let Says::Voice(voice) = behaviour.says {
+        for codec in &behaviour.codecs {
+            voice.samples_at(codec.rate());
+        }
     }
 }
 

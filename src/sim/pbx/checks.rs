@@ -3,8 +3,48 @@
 use std::time::Instant;
 
 use crate::sim::media::Heard;
+use crate::sim::meta::Expect;
 use crate::sim::pbx::behaviour::Behaviour;
-use crate::sim::report::Report;
+use crate::sim::pbx::description::Own;
+use crate::sim::report::{Outcome, Report};
+use crate::sim::sdp::Described;
+use crate::sim::sip::Message;
+use crate::sim::verdict::Verdict;
+
+/// Whether a call of ours came to what it should.
+pub fn outcome(report: &mut Report, expect: Expect) {
+    let held = match &report.outcome {
+        Outcome::Answered { .. } => expect == Expect::Answer,
+        Outcome::Refused { status, .. } => {
+            [None, Some(*status)].map(Expect::Refusal).contains(&expect)
+        }
+        Outcome::Cancelled => expect == Expect::Cancelled,
+        Outcome::Lost | Outcome::Unreachable(_) | Outcome::Unauthorized => false,
+    };
+    let found = report.outcome.to_string();
+    report.verdict.check("outcome", held, found);
+}
+
+/// The answer to our offer (RFC 3264 §6, RFC 4568 §5.1.2).
+pub fn answer(own: &Own, response: &Message, verdict: &mut Verdict) {
+    let theirs = match Described::read(&response.body_text()) {
+        Ok(theirs) => theirs,
+        Err(error) => return verdict.violation("SDP answer", error.to_string()),
+    };
+    let codecs = theirs.codecs();
+    let offered = !codecs.is_empty() && codecs.iter().all(|codec| own.codecs.contains(codec));
+    let keyed = match (&own.key, theirs.crypto.as_slice()) {
+        (None, []) => theirs.profile == "RTP/AVP",
+        (Some((tag, key)), [crypto]) => {
+            theirs.profile == "RTP/SAVP" && crypto.tag == *tag && crypto.suite == key.suite()
+        }
+        (None | Some(_), _) => false,
+    };
+    let held = theirs.audio_lines == 1 && theirs.rtp().is_some() && offered && keyed;
+    let names: Vec<&str> = codecs.iter().map(|(_, codec)| codec.rtpmap()).collect();
+    let found = format!("{}, {}", theirs.profile, names.join(", "));
+    verdict.check("SDP answer", held, found);
+}
 
 /// The stream that the bridge sends to a PBX: one source, in step.
 pub fn media(heard: &Heard, answered: Instant, report: &mut Report) {

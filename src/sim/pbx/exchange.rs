@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::entropy::Entropy;
 use crate::sim::pbx::behaviour::Behaviour;
 use crate::sim::pbx::call;
-use crate::sim::report::Report;
+use crate::sim::pbx::dialogs::Dialogs;
+use crate::sim::pbx::plan::{Plan, Target, Transport};
+use crate::sim::report::{Outcome, Report};
 use crate::sim::sip::dialog::respond;
-use crate::sim::sip::message::user_part;
-use crate::sim::sip::wire::{Protocol, listen_tcp, listen_tls, listen_udp};
-use crate::sim::sip::{Hub, Incoming};
+use crate::sim::sip::message::{user_part, without_parameters};
+use crate::sim::sip::wire::{
+    Datagrams, Protocol, dial_tcp, dial_tls, listen_tcp, listen_tls, listen_udp,
+};
+use crate::sim::sip::{Hub, Incoming, Wire};
+use crate::sim::tls;
 
 const METHODS: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER";
 
@@ -28,7 +35,26 @@ pub struct Exchange {
     /// For every other number; without it they get 404.
     otherwise: Option<Behaviour>,
     reports: mpsc::Sender<(String, Report)>,
+    /// Those that another call may take the place of.
+    pub dialogs: Dialogs,
+    doors: Mutex<Vec<Door>>,
     entropy: Mutex<Entropy>,
+}
+
+/// Where the exchange listens.
+#[derive(Clone, Debug)]
+enum Door {
+    Datagrams(Datagrams),
+    Streams(Protocol, SocketAddr),
+}
+
+impl Door {
+    fn address(&self) -> (Protocol, SocketAddr) {
+        match self {
+            Self::Datagrams(datagrams) => (Protocol::Udp, datagrams.local),
+            Self::Streams(protocol, address) => (*protocol, *address),
+        }
+    }
 }
 
 impl Exchange {
@@ -47,6 +73,8 @@ impl Exchange {
             numbers,
             otherwise,
             reports,
+            dialogs: Dialogs::default(),
+            doors: Mutex::default(),
             entropy: Mutex::new(entropy),
         });
         tokio::spawn(exchange.clone().serve(strangers));
@@ -61,12 +89,70 @@ impl Exchange {
         tls: Option<TlsAcceptor>,
     ) -> io::Result<SocketAddr> {
         let hub = self.hub.clone();
-        match (protocol, tls) {
-            (Protocol::Udp, _) => listen_udp(bind, hub).await,
-            (Protocol::Tcp, _) => listen_tcp(bind, hub).await,
-            (Protocol::Tls, Some(acceptor)) => listen_tls(bind, acceptor, hub).await,
-            (Protocol::Tls, None) => Err(io::Error::other("TLS needs a certificate and a key")),
+        let door = match (protocol, tls) {
+            (Protocol::Udp, _) => Door::Datagrams(listen_udp(bind, hub).await?),
+            (Protocol::Tcp, _) => Door::Streams(protocol, listen_tcp(bind, hub).await?),
+            (Protocol::Tls, Some(acceptor)) => {
+                Door::Streams(protocol, listen_tls(bind, acceptor, hub).await?)
+            }
+            (Protocol::Tls, None) => {
+                return Err(io::Error::other("TLS needs a certificate and a key"));
+            }
+        };
+        let (_, address) = door.address();
+        self.doors().push(door);
+        Ok(address)
+    }
+
+    /// Places one call and sees it to its end.
+    pub async fn call(self: &Arc<Self>, target: &Target, plan: Plan) -> Report {
+        match self.connect(target).await {
+            Ok(wire) => call::place(self, plan, wire).await,
+            Err(error) => {
+                let mut report = Report {
+                    outcome: Outcome::Unreachable(error.to_string()),
+                    ..Report::default()
+                };
+                report.verdict.violation("connection", error.to_string());
+                report
+            }
         }
+    }
+
+    async fn connect(&self, target: &Target) -> io::Result<Wire> {
+        let hub = self.hub.clone();
+        match &target.transport {
+            Transport::Udp => Ok(self.datagrams().await?.toward(target.address)),
+            Transport::Tcp => dial_tcp(target.address, hub).await,
+            Transport::Tls { host, ca } => {
+                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+                let connector = tls::connector(ca, Arc::default()).map_err(io::Error::other)?;
+                dial_tls(target.address, name, connector, Duration::ZERO, hub).await
+            }
+        }
+    }
+
+    async fn datagrams(&self) -> io::Result<Datagrams> {
+        let open = self.doors().iter().find_map(|door| match door {
+            Door::Datagrams(datagrams) => Some(datagrams.clone()),
+            Door::Streams(..) => None,
+        });
+        match open {
+            Some(datagrams) => Ok(datagrams),
+            None => listen_udp((self.media, 0).into(), self.hub.clone()).await,
+        }
+    }
+
+    /// Where who is reached by `wire` reaches us: a listener of ours, or else the wire's own end.
+    pub(super) fn home(&self, wire: &Wire) -> SocketAddr {
+        let doors = self.doors();
+        let mut addresses = doors.iter().map(Door::address);
+        let home = addresses.find(|(protocol, _)| *protocol == wire.protocol);
+        home.map_or(wire.local, |(_, address)| address)
+    }
+
+    fn doors(&self) -> MutexGuard<'_, Vec<Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn entropy(&self) -> Entropy {
@@ -77,8 +163,7 @@ impl Exchange {
     async fn serve(self: Arc<Self>, mut strangers: mpsc::Receiver<Incoming>) {
         while let Some(incoming) = strangers.recv().await {
             let request = &incoming.message;
-            let number = user_part(request.uri());
-            let number = number.split(';').next().unwrap_or(number).to_owned();
+            let number = without_parameters(user_part(request.uri())).to_owned();
             let (status, reason) = match request.method() {
                 "" | "ACK" => continue,
                 "INVITE" if request.tag_of("To").is_none() => match self.behaviour(&number) {
@@ -102,9 +187,18 @@ impl Exchange {
         }
     }
 
-    fn behaviour(&self, number: &str) -> Option<Behaviour> {
+    pub(super) fn behaviour(&self, number: &str) -> Option<Behaviour> {
         let behaviour = self.numbers.get(number).or(self.otherwise.as_ref());
         behaviour.cloned()
+    }
+
+    /// A call of ours that is reported under the extension that placed it.
+    pub(super) fn begin_own(self: Arc<Self>, plan: Plan, wire: Wire) {
+        tokio::spawn(async move {
+            let extension = plan.from.clone();
+            let report = call::place(&self, plan, wire).await;
+            let _ = self.reports.send((extension, report)).await;
+        });
     }
 
     fn begin(self: Arc<Self>, number: String, behaviour: Behaviour, invite: Incoming) {

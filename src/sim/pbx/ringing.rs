@@ -7,6 +7,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::sim::media::session::Order;
 use crate::sim::pbx::behaviour::{Answer, Credentials};
 use crate::sim::pbx::call::Call;
+use crate::sim::pbx::dialogs::Replaces;
 use crate::sim::report::{Ended, Outcome};
 use crate::sim::sdp::Described;
 use crate::sim::sip::digest::{Identity, is_authentic};
@@ -25,6 +26,10 @@ impl Call {
         {
             return outcome;
         }
+        let replaced = match self.find_replaced().await {
+            Ok(replaced) => replaced,
+            Err(outcome) => return outcome,
+        };
         let answer = match self.describe().await {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
@@ -40,7 +45,12 @@ impl Call {
             return outcome;
         }
         match self.behaviour.answer {
-            Answer::Yes => self.accept(answer).await,
+            Answer::Yes => {
+                if let Some(replaced) = replaced {
+                    self.exchange.dialogs.replace(&replaced);
+                }
+                self.accept(answer).await
+            }
             Answer::No(status) => self.refuse(status).await,
             Answer::Never => Outcome::Lost,
         }
@@ -62,6 +72,22 @@ impl Call {
                     .violation("offer can be answered", found);
                 Err(self.refuse(488).await)
             }
+        }
+    }
+
+    /// The dialog that the INVITE takes the place of. It is answered without ringing (RFC 3891 §3).
+    async fn find_replaced(&mut self) -> Result<Option<Replaces>, Outcome> {
+        let Some(value) = self.invite.header("Replaces").map(String::from) else {
+            return Ok(None);
+        };
+        let named = Replaces::parse(&value).filter(|names| self.exchange.dialogs.stands(names));
+        self.report
+            .verdict
+            .check("Replaces", named.is_some(), value);
+        self.behaviour.ring = Duration::ZERO;
+        match named {
+            Some(names) => Ok(Some(names)),
+            None => Err(self.refuse(481).await),
         }
     }
 
@@ -255,6 +281,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         408 => "Request Timeout",
         480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
         486 => "Busy Here",
         488 => "Not Acceptable Here",
         500 => "Server Internal Error",

@@ -1,4 +1,4 @@
-//! From the answer to the end, as the callee: the script, and what the far side asks.
+//! From the answer to the end: the script, and what the far side asks.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use crate::sim::media::session::Order;
 use crate::sim::pbx::behaviour::{Act, How};
 use crate::sim::pbx::call::Call;
 use crate::sim::pbx::description::Own;
+use crate::sim::pbx::plan::Plan;
 use crate::sim::report::{Ended, Outcome};
 use crate::sim::sdp::Described;
 use crate::sim::sip::{Incoming, Message};
@@ -34,6 +35,7 @@ impl Call {
         script.sort_by_key(|(after, _)| *after);
         let mut script = script.into_iter().peekable();
         let mut pending: Option<Pending> = None;
+        let leave = self.leave.clone();
         let mut ended = None;
         while ended.is_none() {
             let act_at = script.peek().map_or(LONGEST, |(after, _)| *after);
@@ -50,6 +52,7 @@ impl Call {
                 () = sleep_until(again.into()), if busy => {
                     ended = self.repeat(&mut pending).await;
                 }
+                () = leave.notified(), if !busy => pending = self.act(Act::HangUp).await,
                 () = sleep_until(act_at.into()), if !busy => match script.next() {
                     Some((_, act)) => pending = self.act(act).await,
                     None => ended = Some(Ended::Here),
@@ -64,7 +67,7 @@ impl Call {
 
     async fn act(&mut self, act: Act) -> Option<Pending> {
         match act {
-            Act::HangUp => self.ask("BYE", None, None).await,
+            Act::HangUp => self.ask("BYE", Vec::new(), None, None).await,
             Act::Turn(direction, how) => {
                 self.own.direction = direction;
                 self.describe_again(how, None).await
@@ -78,7 +81,7 @@ impl Call {
                 for digit in digits.chars() {
                     let body = format!("Signal={digit}\r\nDuration=160\r\n");
                     let body = Some(("application/dtmf-relay", body));
-                    pending = self.ask("INFO", body, None).await;
+                    pending = self.ask("INFO", Vec::new(), body, None).await;
                 }
                 pending
             }
@@ -99,7 +102,26 @@ impl Call {
                 self.own.version -= 1;
                 self.describe_again(how, None).await
             }
+            Act::Transfer(transfer) => {
+                let headers = self.refer(transfer);
+                self.ask("REFER", headers, None, None).await
+            }
+            Act::PickUp(extension) => {
+                self.be_taken_over(&extension);
+                None
+            }
         }
+    }
+
+    fn be_taken_over(&self, extension: &str) {
+        let plan = Plan {
+            replaces: self.exchange.dialogs.of(&self.extension),
+            behaviour: self.exchange.behaviour(extension).unwrap_or_default(),
+            ..Plan::new(extension, &self.dialog.target)
+        };
+        self.exchange
+            .clone()
+            .begin_own(plan, self.dialog.wire.clone());
     }
 
     async fn describe_again(&mut self, how: How, moved: Option<Session>) -> Option<Pending> {
@@ -109,17 +131,18 @@ impl Call {
             How::Update => "UPDATE",
         };
         let body = Some(("application/sdp", self.own.write()));
-        self.ask(method, body, moved).await
+        self.ask(method, Vec::new(), body, moved).await
     }
 
     async fn ask(
         &mut self,
         method: &str,
+        headers: Vec<(String, String)>,
         body: Option<(&str, String)>,
         moved: Option<Session>,
     ) -> Option<Pending> {
         let via = self.via();
-        let mut request = self.dialog.request(method, via);
+        let mut request = self.dialog.request(method, via).with_all(headers);
         if method != "BYE" {
             request = request.with("Contact", self.contact());
         }
@@ -173,8 +196,17 @@ impl Call {
             return None;
         };
         let found = format!("{status} after {} ms", waiting.sent.elapsed().as_millis());
-        let what = format!("{method} accepted");
-        self.report.verdict.check(what, status < 300, found);
+        match (method, &mut self.referral) {
+            ("REFER", Some(referral)) => {
+                if referral.answered(status) {
+                    self.leave.notify_one();
+                }
+            }
+            _ => {
+                let what = format!("{method} accepted");
+                self.report.verdict.check(what, status < 300, found);
+            }
+        }
         if method == "INVITE" {
             self.acknowledge(number).await;
         }
@@ -185,8 +217,9 @@ impl Call {
     }
 
     async fn acknowledge(&mut self, number: u32) {
+        let first = self.ack.clone().filter(|ack| ack.cseq().0 == number);
         let via = self.via();
-        let ack = self.dialog.request_numbered("ACK", number, via);
+        let ack = first.unwrap_or_else(|| self.dialog.request_numbered("ACK", number, via));
         self.dialog.wire.send(&ack).await;
     }
 
@@ -209,10 +242,11 @@ impl Call {
     }
 
     /// `Some` when it ended the call.
-    async fn request(&mut self, incoming: &Incoming) -> Option<Ended> {
+    pub(super) async fn request(&mut self, incoming: &Incoming) -> Option<Ended> {
         let Incoming { message, wire } = incoming;
         match message.method() {
             "BYE" => {
+                self.report.bye_reason = message.header("Reason").map(String::from);
                 self.reply(wire, message, 200, "OK").await;
                 return Some(Ended::There);
             }
@@ -239,6 +273,18 @@ impl Call {
                     .extend(signal.and_then(|text| text.trim().chars().next()));
                 self.reply(wire, message, 200, "OK").await;
             }
+            "NOTIFY" => match &mut self.referral {
+                Some(referral) => {
+                    if referral.notify(message) {
+                        self.leave.notify_one();
+                    }
+                    self.reply(wire, message, 200, "OK").await;
+                }
+                None => {
+                    let reason = "Subscription Does Not Exist";
+                    self.reply(wire, message, 481, reason).await;
+                }
+            },
             "OPTIONS" | "PRACK" => self.reply(wire, message, 200, "OK").await,
             "CANCEL" => self.reply(wire, message, 200, "OK").await,
             "ACK" => {}

@@ -245,6 +245,11 @@ pub fn user_part(uri: &str) -> &str {
     rest.split_once('@').map_or("", |(user, _)| user)
 }
 
+/// `600` of `600;phone-context=+1`.
+pub fn without_parameters(user: &str) -> &str {
+    user.split(';').next().unwrap_or(user)
+}
+
 /// Splits at commas outside quotes and brackets.
 pub fn split_list(value: &str) -> Vec<String> {
     let (mut quoted, mut bracketed) = (false, false);

@@ -83,27 +83,41 @@ impl Wire {
     }
 }
 
-/// Receives datagrams for ever. Returns the bound address.
-pub async fn listen_udp(bind: SocketAddr, hub: Arc<Hub>) -> io::Result<SocketAddr> {
+/// A bound socket, from which anybody can be reached.
+#[derive(Clone, Debug)]
+pub struct Datagrams {
+    pub local: SocketAddr,
+    socket: Arc<UdpSocket>,
+}
+
+impl Datagrams {
+    pub fn toward(&self, peer: SocketAddr) -> Wire {
+        Wire {
+            protocol: Protocol::Udp,
+            local: self.local,
+            peer,
+            way: Way::Datagrams(self.socket.clone()),
+        }
+    }
+}
+
+/// Receives datagrams for ever.
+pub async fn listen_udp(bind: SocketAddr, hub: Arc<Hub>) -> io::Result<Datagrams> {
     let socket = Arc::new(UdpSocket::bind(bind).await?);
     let local = socket.local_addr()?;
+    let datagrams = Datagrams { local, socket };
+    let ours = datagrams.clone();
     tokio::spawn(async move {
         let mut buffer = vec![0; 65_536];
         loop {
             // An ICMP error of an earlier datagram is not ours to die of.
-            let Ok((length, peer)) = socket.recv_from(&mut buffer).await else {
+            let Ok((length, peer)) = ours.socket.recv_from(&mut buffer).await else {
                 continue;
             };
-            let wire = Wire {
-                protocol: Protocol::Udp,
-                local,
-                peer,
-                way: Way::Datagrams(socket.clone()),
-            };
-            hand_over(&hub, &wire, &buffer[..length]).await;
+            hand_over(&hub, &ours.toward(peer), &buffer[..length]).await;
         }
     });
-    Ok(local)
+    Ok(datagrams)
 }
 
 pub async fn listen_tcp(bind: SocketAddr, hub: Arc<Hub>) -> io::Result<SocketAddr> {
@@ -140,6 +154,12 @@ pub async fn listen_tls(
         }
     });
     Ok(local)
+}
+
+pub async fn dial_tcp(peer: SocketAddr, hub: Arc<Hub>) -> io::Result<Wire> {
+    let stream = TcpStream::connect(peer).await?;
+    let local = stream.local_addr()?;
+    Ok(run_stream(stream, Protocol::Tcp, local, peer, hub))
 }
 
 /// Connects, validates chain and name. `pause` is waited between TCP and TLS (a slow peer).
