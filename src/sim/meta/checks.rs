@@ -6,6 +6,7 @@ use crate::sim::fault::{Fault, Faults};
 use crate::sim::media::{Codec, Heard};
 use crate::sim::meta::plan::{Expect, Plan};
 use crate::sim::report::{Ended, Outcome, Report};
+use crate::sim::verdict::Verdict;
 
 /// Of 20 kbit/s; in-band FEC and a loud syllable may go a little above.
 const MOST_OPUS_BITRATE: f64 = 24_000.0;
@@ -40,6 +41,15 @@ pub fn outcome(report: &mut Report, plan: &Plan) {
     };
     let found = report.outcome.to_string();
     report.verdict.check("outcome", held, found);
+}
+
+/// 20 s without a first packet, or 30 s without another.
+pub fn starved(verdict: &mut Verdict, ever: bool) {
+    let found = match ever {
+        true => "none for 30 s",
+        false => "none within 20 s of the answer",
+    };
+    verdict.violation("media from the business", found);
 }
 
 /// Every rule of the stream that the business sends (dossier 3.3).
