@@ -126,7 +126,7 @@ impl Call {
         }
         let heard = self.session.stop().await;
         let Plan { media, faults, .. } = &self.plan;
-        checks::outcome(&mut self.report, &self.plan);
+        checks::outcome(&mut self.report, self.plan.expect, self.plan.talk);
         judge(&mut self.report, heard, self.answered, media, faults).await;
         self.report
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::media::{Codec, Heard};
-use crate::sim::meta::plan::{Expect, Plan};
+use crate::sim::meta::plan::Expect;
 use crate::sim::report::{Ended, Outcome, Report};
 use crate::sim::verdict::Verdict;
 
@@ -18,10 +18,10 @@ const FIRST_PACKET_WITHIN: Duration = Duration::from_secs(1);
 /// A call this long must have shown RTCP.
 const REPORTED_AFTER: Duration = Duration::from_secs(12);
 
-/// Whether the call came to what it should.
-pub fn outcome(report: &mut Report, plan: &Plan) {
-    let held = match (&report.outcome, plan.expect) {
-        (Outcome::Answered { ended }, Expect::Answer) => match plan.talk {
+/// Whether the call came to what it should; `talk` is after how long we hang up.
+pub fn outcome(report: &mut Report, expect: Expect, talk: Option<Duration>) {
+    let held = match (&report.outcome, expect) {
+        (Outcome::Answered { ended }, Expect::Answer) => match talk {
             Some(_) => *ended == Ended::Here,
             None => *ended == Ended::There,
         },
