@@ -22,6 +22,20 @@ pub enum Fault {
     CancelCrossing,
     /// WhatsApp: each BYE is sent three times.
     RepeatedBye,
+    /// WhatsApp, called: no 180.
+    NoRinging,
+    /// WhatsApp, called: three seconds pass before each response to an INVITE.
+    SlowResponses,
+    /// WhatsApp, called: the first answer to its challenge gets another one that says `stale=true`.
+    StaleNonce,
+    /// WhatsApp, called: the connection is closed while it rings.
+    ClosedConnection,
+    /// WhatsApp, called: a CANCEL meets the answer, which is sent although the business gave up.
+    AnswerCrossing,
+    /// WhatsApp, called: no ACK is ever seen, the answer is repeated for 32 seconds.
+    DeafToAck,
+    /// WhatsApp, called: its own BYE crosses the business's.
+    ByeCrossing,
     /// PBX: its responses lack the last Record-Route.
     MangledRecordRoute,
     /// Packets are encrypted with another key than the one that was told.
@@ -81,6 +95,13 @@ impl Fault {
             | Self::SlowTls
             | Self::CancelCrossing
             | Self::RepeatedBye
+            | Self::NoRinging
+            | Self::SlowResponses
+            | Self::StaleNonce
+            | Self::ClosedConnection
+            | Self::AnswerCrossing
+            | Self::DeafToAck
+            | Self::ByeCrossing
             | Self::MangledRecordRoute
             | Self::LightLoss
             | Self::Duplicate

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A call is one asynchronous task that owns its dialog and its media; what it saw becomes a [`verdict::Verdict`]. Not in here:
-//! business-initiated calls, DTLS and Graph.
+//! DTLS and Graph.
 
 pub mod cli;
 pub mod demo;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::client::ResolvesClientCert;
@@ -49,10 +49,17 @@ fn client(ca: &Path, asked: Arc<Asked>) -> Result<ClientConfig, TlsError> {
 /// refused with alert 120 as at wa.meta.vc, and a client that offers none is served.
 pub fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, error))?;
+    server(certificates(chain)?, key_der)
+}
+
+fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<TlsAcceptor, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(certificates(chain)?, key_der)?;
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"none".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -121,11 +128,22 @@ impl Authority {
         Ok(std::fs::write(path, &self.pem)?)
     }
 
-    /// Writes a certificate for these names (DNS names or addresses) and its key, PEM both.
-    pub fn issue(&self, names: &[&str], chain: &Path, key: &Path) -> Result<(), TlsError> {
+    /// Serves with a certificate for these names (DNS names or addresses); see [`acceptor`].
+    pub fn acceptor(&self, names: &[&str]) -> Result<TlsAcceptor, TlsError> {
+        let (certificate, pair) = self.certify(names)?;
+        server(vec![certificate.der().clone()], pair.into())
+    }
+
+    fn certify(&self, names: &[&str]) -> Result<(Certificate, KeyPair), TlsError> {
         let pair = KeyPair::generate()?;
         let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
         let certificate = CertificateParams::new(names)?.signed_by(&pair, &self.issuer)?;
+        Ok((certificate, pair))
+    }
+
+    /// Writes a certificate for these names and its key, PEM both.
+    pub fn issue(&self, names: &[&str], chain: &Path, key: &Path) -> Result<(), TlsError> {
+        let (certificate, pair) = self.certify(names)?;
         std::fs::write(chain, certificate.pem())?;
         std::fs::write(key, pair.serialize_pem())?;
         Ok(())

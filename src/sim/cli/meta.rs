@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio_rustls::TlsAcceptor;
+
+use super::called::{self, CalledArgs};
 use super::{Failure, at, entropy, seconds, show};
 use crate::sim::fault::Fault;
 use crate::sim::media::Codec;
@@ -11,41 +14,46 @@ use crate::sim::media::mouth::Says;
 use crate::sim::meta::plan::{Caller, Context, Media, Offer, Shape};
 use crate::sim::meta::{Endpoint, Expect, Plan, Settings};
 use crate::sim::speech::Voice;
-use crate::sim::tls;
+use crate::sim::tls::{self, Authority};
 
-/// Places calls over TLS with SDES-SRTP, as a WhatsApp user does, and prints a verdict a line. Exit code 0: every check
-/// held; 1: one did not; 2: could not start.
+/// Places calls over TLS with SDES-SRTP, as a WhatsApp user does; with --listen and without --target it takes calls, as
+/// wa.meta.vc does. Prints a verdict a line. Exit code 0: every check held; 1: one did not; 2: could not start.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The business's TLS listener
-    #[arg(long, value_name = "HOST:PORT")]
-    target: String,
-    /// Host name in the request URI, for which its certificate must be [default: the host of --target]
-    #[arg(long)]
-    host: Option<String>,
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        required_unless_present = "listen",
+        requires = "ca"
+    )]
+    target: Option<String>,
+    /// Host name of the business's SIP settings, for which its certificate must be [default: the host of --target]
+    #[arg(long, required_unless_present = "target")]
+    pub(super) host: Option<String>,
     /// PEM file of the authorities that its certificate must chain to
     #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
+    ca: Option<PathBuf>,
     /// The business number, as in +17015550100
     #[arg(long)]
-    number: String,
-    /// What WhatsApp generated for the number: the answer to the business's challenge
+    pub(super) number: String,
+    /// What WhatsApp generated for the number: the answer to the business's challenge, or to WhatsApp's
     #[arg(
         long,
         env = "WABRIDGE_SIM_PASSWORD",
         hide_env_values = true,
         default_value = ""
     )]
-    password: String,
-    /// Calls to place, one after the other
-    #[arg(long, default_value_t = 1)]
-    calls: u32,
+    pub(super) password: String,
+    /// Calls to place, one after the other; or to take, and then end [default: 1, or no end]
+    #[arg(long)]
+    pub(super) calls: Option<u32>,
     /// Place them at the same time instead
     #[arg(long)]
     together: bool,
     /// The user hangs up this long after the answer; 0 waits for the business
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "10")]
-    talk: Duration,
+    pub(super) talk: Duration,
     /// The user gives up this long after the INVITE
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     cancel: Option<Duration>,
@@ -54,40 +62,68 @@ pub struct Args {
     ring_limit: Duration,
     /// Dial digits after the answer, as in 2:4719#
     #[arg(long, value_name = "SECONDS:DIGITS", value_parser = at)]
-    digits: Option<(Duration, String)>,
-    /// What the call should come to: answer, cancel, refuse, or a status such as 486
-    #[arg(long, value_parser = expectation, default_value = "answer")]
-    expect: Expect,
+    pub(super) digits: Option<(Duration, String)>,
+    /// What a call should come to: answer, cancel, refuse, or a status such as 486 [default: answer, or what the user that
+    /// was called is there for]
+    #[arg(long, value_parser = expectation)]
+    pub(super) expect: Option<Expect>,
     /// What the user should hear: agent, user (an echo), or nothing
     #[arg(long, default_value = "agent")]
-    hears: Hears,
+    pub(super) hears: Hears,
     /// Misbehave; may be given several times
     #[arg(long, value_name = "NAME")]
-    fault: Vec<Fault>,
+    pub(super) fault: Vec<Fault>,
     /// Write what was heard to this WAV file
     #[arg(long, value_name = "FILE")]
-    record: Option<PathBuf>,
+    pub(super) record: Option<PathBuf>,
     /// Our media sockets bind here
     #[arg(long, default_value = "127.0.0.1")]
-    media: IpAddr,
-    /// Be wa.meta.vc on this address too, for requests that come on connections of their own
-    #[arg(long, value_name = "ADDRESS:PORT", requires_all = ["certificate", "key"])]
-    listen: Option<SocketAddr>,
+    pub(super) media: IpAddr,
+    /// Be wa.meta.vc on this address; beside --target for requests that come on connections of their own
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "identity")]
+    pub(super) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) certificates: CertificateArgs,
+    #[command(flatten)]
+    pub(super) user: UserArgs,
+    #[command(flatten)]
+    pub(super) called: CalledArgs,
+    #[command(flatten)]
+    pub(super) doubts: DoubtArgs,
+}
+
+/// What wa.meta.vc shows of itself.
+#[derive(Debug, clap::Args)]
+#[group(id = "identity", multiple = true)]
+pub(super) struct CertificateArgs {
     /// Certificate of --listen
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
     /// Key of --listen
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
-    #[command(flatten)]
-    user: UserArgs,
-    #[command(flatten)]
-    doubts: DoubtArgs,
+    /// Make a certificate, and write its throw-away authority here: the trust_file of the business
+    #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
+    authority: Option<PathBuf>,
+}
+
+impl CertificateArgs {
+    pub(super) fn acceptor(&self) -> Result<TlsAcceptor, Failure> {
+        match (&self.certificate, &self.key, &self.authority) {
+            (Some(chain), Some(key), _) => Ok(tls::acceptor(chain, key)?),
+            (_, _, Some(file)) => {
+                let authority = Authority::new("simulated WhatsApp")?;
+                authority.save(file)?;
+                Ok(authority.acceptor(&["wa.meta.vc"])?)
+            }
+            _ => Err("--listen needs --certificate and --key, or --authority".into()),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The user")]
-struct UserArgs {
+pub(super) struct UserArgs {
     /// Number with +, or a business-scoped user id such as US.13491208655302741918
     #[arg(long, default_value = "+12195550714")]
     from: String,
@@ -96,7 +132,7 @@ struct UserArgs {
     name: Option<String>,
     /// x-wa-meta-user-id
     #[arg(long)]
-    user_id: Option<String>,
+    pub(super) user_id: Option<String>,
     /// x-wa-meta-username
     #[arg(long)]
     username: Option<String>,
@@ -114,10 +150,10 @@ struct UserArgs {
 /// What is not documented of WhatsApp, or comes in several forms.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Doubtful or various in WhatsApp")]
-struct DoubtArgs {
-    /// Codecs of the offer, in order
+pub(super) struct DoubtArgs {
+    /// Codecs of the offer, in order; those that the number has when it is called
     #[arg(long, value_delimiter = ',', default_value = "opus")]
-    codecs: Vec<Codec>,
+    pub(super) codecs: Vec<Codec>,
     /// Profile of the offer's m-line; some captures show UDP/TLS/RTP/SAVPF beside a=crypto
     #[arg(long, default_value = "RTP/SAVP")]
     profile: String,
@@ -150,30 +186,30 @@ struct DoubtArgs {
     retry_stale: bool,
     /// Answer OPTIONS
     #[arg(long)]
-    answer_options: bool,
+    pub(super) answer_options: bool,
     /// Discontinuous transmission while the user is silent
     #[arg(long)]
-    dtx: bool,
+    pub(super) dtx: bool,
     /// Send media to where it comes from, not to the address in the SDP
     #[arg(long)]
-    latch: bool,
+    pub(super) latch: bool,
     /// RTCP alone keeps a call alive
     #[arg(long)]
-    rtcp_is_life: bool,
+    pub(super) rtcp_is_life: bool,
     /// The other wording of the BYE for want of media
     #[arg(long)]
-    other_reason: bool,
+    pub(super) other_reason: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-enum Hears {
+pub(super) enum Hears {
     Agent,
     User,
     Nothing,
 }
 
 impl Hears {
-    fn voice(self) -> Option<Voice> {
+    pub(super) fn voice(self) -> Option<Voice> {
         match self {
             Self::Agent => Some(Voice::Agent),
             Self::User => Some(Voice::User),
@@ -196,13 +232,21 @@ pub(super) fn expectation(text: &str) -> Result<Expect, String> {
 
 /// True when every check of every call held.
 pub async fn run(args: Args) -> Result<bool, Failure> {
-    let endpoint = Endpoint::new(settings(&args)?, entropy()?)?;
-    if let (Some(bind), Some(chain), Some(key)) = (args.listen, &args.certificate, &args.key) {
-        let address = endpoint.listen(bind, tls::acceptor(chain, key)?).await?;
+    match (&args.target, args.listen) {
+        (Some(target), _) => call(&args, target).await,
+        (None, Some(bind)) => called::run(&args, bind).await,
+        (None, None) => Err("--target or --listen is missing".into()),
+    }
+}
+
+async fn call(args: &Args, target: &str) -> Result<bool, Failure> {
+    let endpoint = Endpoint::new(settings(args, target)?, entropy()?)?;
+    if let Some(bind) = args.listen {
+        let address = endpoint.listen(bind, args.certificates.acceptor()?).await?;
         println!("listening on {address}");
     }
-    let calls: Vec<_> = (0..args.calls)
-        .map(|_| (endpoint.clone(), plan(&args)))
+    let calls: Vec<_> = (0..args.calls.unwrap_or(1))
+        .map(|_| (endpoint.clone(), plan(args)))
         .map(|(endpoint, plan)| async move { endpoint.call(plan).await })
         .collect();
     let mut held = true;
@@ -210,11 +254,11 @@ pub async fn run(args: Args) -> Result<bool, Failure> {
     for (number, call) in (1..).zip(calls) {
         running.spawn(async move { (number, call.await) });
         if !args.together {
-            held &= finish(&mut running, &args).await?;
+            held &= finish(&mut running, args).await?;
         }
     }
     while !running.is_empty() {
-        held &= finish(&mut running, &args).await?;
+        held &= finish(&mut running, args).await?;
     }
     for note in endpoint.hub.take_notes() {
         println!("note: {note}");
@@ -233,13 +277,13 @@ async fn finish(
     let record = args
         .record
         .as_deref()
-        .map(|path| numbered(path, number, args.calls));
+        .map(|path| numbered(path, number, args.calls.unwrap_or(1)));
     show(&format!("call {number}"), &report, record.as_deref())?;
     Ok(report.verdict.held())
 }
 
 /// `heard.wav` becomes `heard-3.wav` where there are several.
-fn numbered(path: &std::path::Path, number: u32, of: u32) -> PathBuf {
+pub(super) fn numbered(path: &std::path::Path, number: u32, of: u32) -> PathBuf {
     if of == 1 {
         return path.into();
     }
@@ -247,14 +291,13 @@ fn numbered(path: &std::path::Path, number: u32, of: u32) -> PathBuf {
     path.with_file_name(format!("{stem}-{number}.wav"))
 }
 
-fn settings(args: &Args) -> Result<Settings, Failure> {
-    let target = args.target.to_socket_addrs()?.next();
-    let target = target.ok_or_else(|| format!("{} has no address", args.target))?;
-    let host = args.target.rsplit_once(':').map_or("", |(host, _)| host);
+fn settings(args: &Args, target: &str) -> Result<Settings, Failure> {
+    let address = target.to_socket_addrs()?.next();
+    let host = target.rsplit_once(':').map_or("", |(host, _)| host);
     Ok(Settings {
-        target,
+        target: address.ok_or_else(|| format!("{target} has no address"))?,
         host: args.host.clone().unwrap_or_else(|| host.into()),
-        ca: args.ca.clone(),
+        ca: args.ca.clone().ok_or("--target needs --ca")?,
         media: args.media,
         reuse_connection: args.doubts.reuse_connection,
         answer_options: args.doubts.answer_options,
@@ -279,21 +322,31 @@ fn plan(args: &Args) -> Plan {
             codecs: doubts.codecs.clone(),
             profile: doubts.profile.clone(),
         },
-        media: Media {
-            says: Says::Voice(Voice::User),
-            hears: args.hears.voice(),
-            dtx: doubts.dtx,
-            latch: doubts.latch,
-            rtcp_is_life: doubts.rtcp_is_life,
-            other_reason: doubts.other_reason,
-        },
-        talk: Some(args.talk).filter(|talk| !talk.is_zero()),
+        media: media(args),
+        talk: talk(args),
         cancel: args.cancel,
         ring_limit: args.ring_limit,
         digits: args.digits.clone(),
-        expect: args.expect,
+        expect: args.expect.unwrap_or(Expect::Answer),
         faults: args.fault.iter().copied().collect(),
     }
+}
+
+pub(super) fn media(args: &Args) -> Media {
+    let doubts = &args.doubts;
+    Media {
+        says: Says::Voice(Voice::User),
+        hears: args.hears.voice(),
+        dtx: doubts.dtx,
+        latch: doubts.latch,
+        rtcp_is_life: doubts.rtcp_is_life,
+        other_reason: doubts.other_reason,
+    }
+}
+
+/// `None`: the business hangs up.
+pub(super) fn talk(args: &Args) -> Option<Duration> {
+    Some(args.talk).filter(|talk| !talk.is_zero())
 }
 
 fn caller(args: &Args) -> Caller {

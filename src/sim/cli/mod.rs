@@ -1,5 +1,6 @@
 //! `wabridge sim meta` and `wabridge sim pbx`: the simulators as programs of their own, against any target.
 
+mod called;
 pub(in crate::sim) mod meta;
 pub(in crate::sim) mod pbx;
 
@@ -13,7 +14,7 @@ use crate::sim::wav;
 /// Which simulator.
 #[derive(Debug, clap::Subcommand)]
 pub enum Sim {
-    /// Call a business as WhatsApp does, and judge what comes back
+    /// Be WhatsApp: call a business, or be called by it, and judge what comes
     Meta(Box<meta::Args>),
     /// Be a PBX that answers or calls, speaks and listens
     Pbx(Box<pbx::Args>),

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::entropy::Entropy;
-use crate::sim::fault::Fault;
+use crate::sim::fault::{Fault, Faults};
 use crate::sim::media::mouth::Style;
 use crate::sim::media::session::Party;
 use crate::sim::media::{Heard, Session};
 use crate::sim::meta::checks;
+use crate::sim::meta::description::CNAME;
 use crate::sim::meta::endpoint::Endpoint;
 use crate::sim::meta::offer::{self, Sent};
-use crate::sim::meta::plan::Plan;
+use crate::sim::meta::plan::{Media, Plan};
 use crate::sim::meta::requests::{self, Names};
 use crate::sim::report::{Outcome, Report};
 use crate::sim::sip::dialog::respond;
@@ -74,7 +75,7 @@ impl Call {
             Box::new(report)
         };
         let ssrc = entropy.u32();
-        let party = party(&plan, ssrc);
+        let party = party(&plan.media, &plan.faults, ssrc);
         let ip = endpoint.settings.media;
         let session = Session::open(ip, party, entropy.fork()).await;
         let session = session.map_err(|error| unreachable("media ports", error))?;
@@ -124,7 +125,10 @@ impl Call {
             }
         }
         let heard = self.session.stop().await;
-        finish(self.report, heard, self.answered, &self.plan).await
+        let Plan { media, faults, .. } = &self.plan;
+        checks::outcome(&mut self.report, self.plan.expect, self.plan.talk);
+        judge(&mut self.report, heard, self.answered, media, faults).await;
+        self.report
     }
 
     async fn refuse_stray(&mut self, incoming: &Incoming) {
@@ -164,21 +168,22 @@ impl Call {
     }
 }
 
-fn party(plan: &Plan, ssrc: u32) -> Party {
+/// A party that behaves in its media as WhatsApp does (dossier 10.4).
+pub(super) fn party(media: &Media, faults: &Faults, ssrc: u32) -> Party {
     Party {
         style: Style {
-            says: plan.media.says,
-            dtx: plan.media.dtx,
+            says: media.says,
+            dtx: media.dtx,
             ptime: Duration::from_millis(20),
             ssrc,
-            faults: plan.faults.clone(),
+            faults: faults.clone(),
         },
-        cname: offer::CNAME.into(),
+        cname: CNAME.into(),
         waits: true,
-        latches: plan.media.latch,
+        latches: media.latch,
         report_interval: REPORT_INTERVAL,
         patience: Some(PATIENCE),
-        rtcp_is_life: plan.media.rtcp_is_life,
+        rtcp_is_life: media.rtcp_is_life,
     }
 }
 
@@ -194,24 +199,23 @@ fn dialog(plan: &Plan, names: &Names, host: &str, wire: Wire, entropy: &mut Entr
     }
 }
 
-/// What only the whole call shows.
-async fn finish(
-    mut report: Report,
+/// What only the whole call shows of the media.
+pub(super) async fn judge(
+    report: &mut Report,
     heard: Heard,
     answered: Option<Instant>,
-    plan: &Plan,
-) -> Report {
-    checks::outcome(&mut report, plan);
+    media: &Media,
+    faults: &Faults,
+) {
     if let Some(answered) = answered {
         report.first_packet = heard.first.map(|at| at.saturating_duration_since(answered));
         report.first_sound = heard
             .first_sound
             .map(|at| at.saturating_duration_since(answered));
-        checks::media(&heard, answered, &plan.faults, &mut report);
+        checks::media(&heard, answered, faults, report);
     }
     report.heard = heard;
-    if let (Some(voice), Some(_)) = (plan.media.hears, answered) {
+    if let (Some(voice), Some(_)) = (media.hears, answered) {
         report.listen_for(voice).await;
     }
-    report
 }

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::media::{Codec, Heard};
-use crate::sim::meta::plan::{Expect, Plan};
+use crate::sim::meta::plan::Expect;
 use crate::sim::report::{Ended, Outcome, Report};
+use crate::sim::verdict::Verdict;
 
 /// Of 20 kbit/s; in-band FEC and a loud syllable may go a little above.
 const MOST_OPUS_BITRATE: f64 = 24_000.0;
@@ -17,10 +18,10 @@ const FIRST_PACKET_WITHIN: Duration = Duration::from_secs(1);
 /// A call this long must have shown RTCP.
 const REPORTED_AFTER: Duration = Duration::from_secs(12);
 
-/// Whether the call came to what it should.
-pub fn outcome(report: &mut Report, plan: &Plan) {
-    let held = match (&report.outcome, plan.expect) {
-        (Outcome::Answered { ended }, Expect::Answer) => match plan.talk {
+/// Whether the call came to what it should; `talk` is after how long we hang up.
+pub fn outcome(report: &mut Report, expect: Expect, talk: Option<Duration>) {
+    let held = match (&report.outcome, expect) {
+        (Outcome::Answered { ended }, Expect::Answer) => match talk {
             Some(_) => *ended == Ended::Here,
             None => *ended == Ended::There,
         },
@@ -40,6 +41,15 @@ pub fn outcome(report: &mut Report, plan: &Plan) {
     };
     let found = report.outcome.to_string();
     report.verdict.check("outcome", held, found);
+}
+
+/// 20 s without a first packet, or 30 s without another.
+pub fn starved(verdict: &mut Verdict, ever: bool) {
+    let found = match ever {
+        true => "none for 30 s",
+        false => "none within 20 s of the answer",
+    };
+    verdict.violation("media from the business", found);
 }
 
 /// Every rule of the stream that the business sends (dossier 3.3).

@@ -50,20 +50,31 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn new(settings: Settings, entropy: Entropy) -> Result<Arc<Self>, TlsError> {
         let (hub, strangers) = Hub::new();
+        let endpoint = Self::beside(hub, settings, entropy)?;
+        tokio::spawn(answer_strangers(
+            strangers,
+            endpoint.settings.answer_options,
+        ));
+        Ok(endpoint)
+    }
+
+    /// Where somebody else, such as a [`Gateway`], is wa.meta.vc: requests of running calls come by its `hub`.
+    ///
+    /// [`Gateway`]: crate::sim::meta::Gateway
+    pub fn beside(
+        hub: Arc<Hub>,
+        settings: Settings,
+        entropy: Entropy,
+    ) -> Result<Arc<Self>, TlsError> {
         let asked = Arc::new(Asked::default());
-        let endpoint = Arc::new(Self {
+        Ok(Arc::new(Self {
             connector: tls::connector(&settings.ca, asked.clone())?,
             asked,
             settings,
             hub,
             entropy: std::sync::Mutex::new(entropy),
             shared: Mutex::new(None),
-        });
-        tokio::spawn(answer_strangers(
-            strangers,
-            endpoint.settings.answer_options,
-        ));
-        Ok(endpoint)
+        }))
     }
 
     /// wa.meta.vc itself: requests of running calls may come here on fresh connections.
@@ -108,21 +119,25 @@ impl Endpoint {
     }
 }
 
-/// Requests outside calls (dossier 10.1).
 async fn answer_strangers(mut strangers: mpsc::Receiver<Incoming>, answer_options: bool) {
-    while let Some(Incoming { message, wire }) = strangers.recv().await {
-        let (status, reason) = match message.method() {
-            "" | "ACK" => continue,
-            "OPTIONS" if !answer_options => continue,
-            "OPTIONS" => (200, "OK"),
-            "REGISTER" => (403, "Forbidden"),
-            "INVITE" => (480, "Temporarily Unavailable"),
-            "BYE" | "CANCEL" => (404, "Not Found"),
-            _ => (405, "Method Not Allowed"),
-        };
-        let response = respond(&message, status, reason, "stranger")
-            .with("Allow", ALLOW)
-            .with("X-FB-External-Domain", "wa.meta.vc");
-        wire.send(&response).await;
+    while let Some(incoming) = strangers.recv().await {
+        answer_stranger(&incoming, answer_options).await;
     }
+}
+
+/// Requests outside calls (dossier 10.1).
+pub(super) async fn answer_stranger(Incoming { message, wire }: &Incoming, answer_options: bool) {
+    let (status, reason) = match message.method() {
+        "" | "ACK" => return,
+        "OPTIONS" if !answer_options => return,
+        "OPTIONS" => (200, "OK"),
+        "REGISTER" => (403, "Forbidden"),
+        "INVITE" => (480, "Temporarily Unavailable"),
+        "BYE" | "CANCEL" => (404, "Not Found"),
+        _ => (405, "Method Not Allowed"),
+    };
+    let response = respond(message, status, reason, "stranger")
+        .with("Allow", ALLOW)
+        .with("X-FB-External-Domain", "wa.meta.vc");
+    wire.send(&response).await;
 }

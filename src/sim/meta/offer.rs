@@ -8,14 +8,12 @@ use crate::sim::media::crypto::{Key, Suite};
 use crate::sim::media::ear::Expected;
 use crate::sim::media::mouth::Format;
 use crate::sim::media::session::Settled;
+use crate::sim::meta::description::{Description, EVENT};
 use crate::sim::meta::plan::Offer;
-use crate::sim::sdp::{Described, Direction, crypto_line};
+use crate::sim::sdp::{Described, Direction};
 use crate::sim::verdict::Verdict;
 
 const OPUS: u8 = 111;
-const EVENT: u8 = 126;
-const FMTP: &str = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1";
-pub const CNAME: &str = "WhatsAppAudioStream1";
 
 /// The offer as it was sent.
 #[derive(Clone, Debug)]
@@ -25,54 +23,24 @@ pub struct Sent {
     offer: Offer,
 }
 
-/// What WhatsApp's SDES offer looks like, line by line (dossier 3.1).
+/// An SDES offer in WhatsApp's own numbering.
 pub fn write(offer: &Offer, media: SocketAddr, ssrc: u32, entropy: &mut Entropy) -> Sent {
     let key = Key::random(Suite::Cm128Sha80, entropy);
-    let family = if media.is_ipv4() { "IP4" } else { "IP6" };
-    let payloads: Vec<String> = offer
+    let codecs: Vec<(u8, Codec)> = offer
         .codecs
         .iter()
-        .map(|codec| payload_type(*codec))
-        .chain([EVENT])
-        .map(|pt| pt.to_string())
+        .map(|codec| (payload_type(*codec), *codec))
         .collect();
-    let stream = uuid(entropy);
-    let mut lines = vec![
-        "v=0".into(),
-        format!("o=- {} 2 IN IP4 127.0.0.1", entropy.u32()),
-        "s=-".into(),
-        "t=0 0".into(),
-        "a=group:BUNDLE audio".into(),
-        format!("a=msid-semantic: WMS {stream}"),
-        format!(
-            "m=audio {} {} {}",
-            media.port(),
-            offer.profile,
-            payloads.join(" ")
-        ),
-        format!("c=IN {family} {}", media.ip()),
-        "a=rtcp:9 IN IP4 0.0.0.0".into(),
-        "a=mid:audio".into(),
-        "a=sendrecv".into(),
-        format!("a=msid:{stream} WhatsAppTrack1"),
-        "a=rtcp-mux".into(),
-        crypto_line(1, &key),
-    ];
-    for &codec in &offer.codecs {
-        let pt = payload_type(codec);
-        lines.push(format!("a=rtpmap:{pt} {}", codec.rtpmap()));
-        if codec == Codec::Opus {
-            lines.push(format!("a=fmtp:{pt} {FMTP}"));
-        }
-    }
-    lines.extend([
-        format!("a=rtpmap:{EVENT} telephone-event/8000"),
-        "a=maxptime:20".into(),
-        "a=ptime:20".into(),
-        format!("a=ssrc:{ssrc} cname:{CNAME}"),
-    ]);
+    let description = Description {
+        media,
+        ssrc,
+        profile: &offer.profile,
+        codecs: &codecs,
+        event: EVENT,
+        crypto: (1, &key),
+    };
     Sent {
-        text: lines.join("\r\n") + "\r\n",
+        text: description.write(entropy),
         key,
         offer: offer.clone(),
     }
@@ -84,18 +52,6 @@ fn payload_type(codec: Codec) -> u8 {
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
     }
-}
-
-pub fn uuid(entropy: &mut Entropy) -> String {
-    let hex = entropy.hex(16);
-    let cuts = [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ];
-    cuts.join("-")
 }
 
 /// Reads the answer, writes down what is wrong with it, and returns what media can run on.

@@ -1,6 +1,7 @@
 //! WhatsApp's requests, header by header as captured (dossier 2.4 to 2.6).
 
 use crate::entropy::Entropy;
+use crate::sim::meta::description::uuid;
 use crate::sim::meta::plan::{Context, Plan};
 use crate::sim::sip::Message;
 
@@ -30,7 +31,7 @@ impl Names {
         Self {
             call_id: format!("outgoing:{wacid}"),
             wacid,
-            from_tag: super::offer::uuid(entropy),
+            from_tag: uuid(entropy),
         }
     }
 }
@@ -130,4 +131,20 @@ fn context(context: Option<&Context>) -> Vec<(String, String)> {
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
     .collect()
+}
+
+/// What WhatsApp adds to the BYE of an established call.
+pub fn bye(bye: Message, wacid: &str, seconds: u64) -> Message {
+    bye.with("X-FB-External-Domain", "wa.meta.vc")
+        .with("x-wa-meta-wacid", wacid)
+        .with("x-wa-meta-call-duration", seconds.to_string())
+        .with("User-Agent", AGENT)
+}
+
+/// The Reason of a BYE for want of media; its exact text is not known (dossier 2.4).
+pub fn starved(other_wording: bool) -> &'static str {
+    match other_wording {
+        true => "SIP;cause=408;text=\"RTP Timeout\"",
+        false => "SIP;cause=408;text=\"Media is not received for a long time\"",
+    }
 }

@@ -7,6 +7,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::sim::fault::Fault;
 use crate::sim::media::session::{News, Order};
 use crate::sim::meta::call::Call;
+use crate::sim::meta::checks;
 use crate::sim::meta::offer;
 use crate::sim::meta::requests::{self, RECORD_ROUTES};
 use crate::sim::report::{Ended, Outcome};
@@ -212,17 +213,8 @@ impl Call {
 
     /// 20 s without a first packet, or 30 s without another.
     async fn starve(&mut self, ever: bool) {
-        let found = match ever {
-            true => "none for 30 s",
-            false => "none within 20 s of the answer",
-        };
-        self.report
-            .verdict
-            .violation("media from the business", found);
-        let reason = match self.plan.media.other_reason {
-            true => "SIP;cause=408;text=\"RTP Timeout\"",
-            false => "SIP;cause=408;text=\"Media is not received for a long time\"",
-        };
+        checks::starved(&mut self.report.verdict, ever);
+        let reason = requests::starved(self.plan.media.other_reason);
         self.hang_up(&[("Reason", reason)]).await;
         self.await_bye_answer().await;
     }
@@ -231,13 +223,8 @@ impl Call {
     pub(super) async fn hang_up(&mut self, extra: &[(&str, &str)]) {
         let seconds = self.answered.map_or(0, |at| at.elapsed().as_secs());
         let via = self.via();
-        let mut bye = self
-            .dialog
-            .request("BYE", via)
-            .with("X-FB-External-Domain", "wa.meta.vc")
-            .with("x-wa-meta-wacid", &self.names.wacid)
-            .with("x-wa-meta-call-duration", seconds.to_string())
-            .with("User-Agent", requests::AGENT);
+        let bye = self.dialog.request("BYE", via);
+        let mut bye = requests::bye(bye, &self.names.wacid, seconds);
         for (name, value) in extra {
             bye = bye.with(name, *value);
         }

@@ -40,8 +40,21 @@ impl Challenge {
 
     /// The Authorization value, in the order of fields that WhatsApp uses.
     pub fn answer(&self, who: Identity<'_>, method: &str, uri: &str, cnonce: &str) -> String {
+        self.answer_counted(who, method, uri, cnonce, 1)
+    }
+
+    /// For a nonce that was used before.
+    pub fn answer_counted(
+        &self,
+        who: Identity<'_>,
+        method: &str,
+        uri: &str,
+        cnonce: &str,
+        count: u32,
+    ) -> String {
         let algorithm = self.algorithm.as_deref();
-        let nc = self.qop.then_some(("00000001", cnonce));
+        let count = format!("{count:08x}");
+        let nc = self.qop.then_some((count.as_str(), cnonce));
         let response = response(algorithm, who, &self.realm, &self.nonce, method, uri, nc);
         let mut value = format!(
             "Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{response}\"",
@@ -57,35 +70,53 @@ impl Challenge {
             value += &format!(", opaque=\"{opaque}\"");
         }
         if self.qop {
-            value += ", qop=auth, nc=00000001";
+            value += &format!(", qop=auth, nc={count}");
         }
         value
     }
 }
 
-/// Whether the request carries a right answer to our challenge with `nonce`.
-pub fn is_authentic(request: &Message, who: Identity<'_>, realm: &str, nonce: &str) -> bool {
-    let values = request
-        .all("Authorization")
-        .chain(request.all("Proxy-Authorization"));
-    values.filter_map(fields).any(|fields| {
-        let field = |name: &str| find(&fields, name).unwrap_or_default();
-        let (nc, cnonce) = (field("nc"), field("cnonce"));
-        let counted = (field("qop") == "auth").then_some((nc.as_str(), cnonce.as_str()));
-        let algorithm = find(&fields, "algorithm");
+/// What a request answers to a challenge.
+pub struct Answered(Vec<(String, String)>);
+
+impl Answered {
+    /// From every Authorization and Proxy-Authorization header.
+    pub fn all(request: &Message) -> impl Iterator<Item = Self> {
+        request
+            .all("Authorization")
+            .chain(request.all("Proxy-Authorization"))
+            .filter_map(fields)
+            .map(Self)
+    }
+
+    /// Empty when it is missing.
+    pub fn field(&self, name: &str) -> String {
+        find(&self.0, name).unwrap_or_default()
+    }
+
+    /// Whether it is this identity's response, for the realm, nonce and URI that it names itself.
+    pub fn is_of(&self, who: Identity<'_>, method: &str) -> bool {
+        let (nc, cnonce) = (self.field("nc"), self.field("cnonce"));
+        let counted = (self.field("qop") == "auth").then_some((nc.as_str(), cnonce.as_str()));
         let expected = response(
-            algorithm.as_deref(),
+            find(&self.0, "algorithm").as_deref(),
             who,
-            realm,
-            nonce,
-            request.method(),
-            &field("uri"),
+            &self.field("realm"),
+            &self.field("nonce"),
+            method,
+            &self.field("uri"),
             counted,
         );
-        field("username") == who.username
-            && field("realm") == realm
-            && field("nonce") == nonce
-            && field("response") == expected
+        self.field("username") == who.username && self.field("response") == expected
+    }
+}
+
+/// Whether the request carries a right answer to our challenge with `nonce`.
+pub fn is_authentic(request: &Message, who: Identity<'_>, realm: &str, nonce: &str) -> bool {
+    Answered::all(request).any(|answered| {
+        answered.field("realm") == realm
+            && answered.field("nonce") == nonce
+            && answered.is_of(who, request.method())
     })
 }
 

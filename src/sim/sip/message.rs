@@ -250,6 +250,22 @@ pub fn without_parameters(user: &str) -> &str {
     user.split(';').next().unwrap_or(user)
 }
 
+/// The host of a SIP URI, without port; an IPv6 literal keeps its brackets.
+pub fn host_part(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    match host.find(']') {
+        Some(end) => &host[..=end],
+        None => host.split([':', ';', '?']).next().unwrap_or(host),
+    }
+}
+
+/// `user@host`: what two URIs must have in common to be one address.
+pub fn address_part(uri: &str) -> String {
+    let user = user_part(uri).split(';').next().unwrap_or_default();
+    format!("{user}@{}", host_part(uri).to_ascii_lowercase())
+}
+
 /// Splits at commas outside quotes and brackets.
 pub fn split_list(value: &str) -> Vec<String> {
     let (mut quoted, mut bracketed) = (false, false);
@@ -292,6 +308,14 @@ mod tests {
         assert_eq!(message.tag_of("From"), Some("x"));
         assert_eq!(message.uri_of("From"), Some("sip:+1@wa.meta.vc"));
         assert_eq!(message.body, b"body");
+    }
+
+    #[test]
+    fn addresses_are_compared_without_the_rest() {
+        let address = address_part("sip:+1219;tgrp=x@WA.meta.vc:5061;transport=tls");
+        assert_eq!(address, "+1219@wa.meta.vc");
+        assert_eq!(host_part("sip:1@[2001:db8::1]:5061"), "[2001:db8::1]");
+        assert_eq!(host_part("sip:wa.meta.vc"), "wa.meta.vc");
     }
 
     #[test]

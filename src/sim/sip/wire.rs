@@ -23,6 +23,8 @@ pub struct Wire {
     pub protocol: Protocol,
     pub local: SocketAddr,
     pub peer: SocketAddr,
+    /// What a TLS client asked for by name (SNI).
+    pub server_name: Option<Arc<str>>,
     way: Way,
 }
 
@@ -36,6 +38,7 @@ pub enum Protocol {
 #[derive(Clone, Debug)]
 enum Way {
     Datagrams(Arc<UdpSocket>),
+    /// Empty: close.
     Stream(mpsc::Sender<Vec<u8>>),
 }
 
@@ -69,6 +72,16 @@ impl Wire {
         self.send_bytes(message.to_bytes()).await;
     }
 
+    /// Ends a connection; datagrams have none.
+    pub async fn close(&self) {
+        match &self.way {
+            Way::Datagrams(_) => {}
+            Way::Stream(writer) => {
+                let _ = writer.send(Vec::new()).await;
+            }
+        }
+    }
+
     /// A closed connection swallows what is sent; the call sees it by its timers, as a real endpoint does.
     pub async fn send_bytes(&self, bytes: Vec<u8>) {
         tracing::trace!(to = %self.peer, text = %String::from_utf8_lossy(&bytes), "sent");
@@ -96,6 +109,7 @@ impl Datagrams {
             protocol: Protocol::Udp,
             local: self.local,
             peer,
+            server_name: None,
             way: Way::Datagrams(self.socket.clone()),
         }
     }
@@ -125,7 +139,8 @@ pub async fn listen_tcp(bind: SocketAddr, hub: Arc<Hub>) -> io::Result<SocketAdd
     let local = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, peer)) = listener.accept().await {
-            run_stream(stream, Protocol::Tcp, local, peer, hub.clone());
+            let ends = (local, peer);
+            run_stream(stream, Protocol::Tcp, ends, None, hub.clone());
         }
     });
     Ok(local)
@@ -145,7 +160,8 @@ pub async fn listen_tls(
                 let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
                 match handshake.await {
                     Ok(Ok(stream)) => {
-                        run_stream(stream, Protocol::Tls, local, peer, hub);
+                        let name = stream.get_ref().1.server_name().map(Arc::from);
+                        run_stream(stream, Protocol::Tls, (local, peer), name, hub);
                     }
                     Ok(Err(error)) => hub.note(format!("TLS handshake from {peer}: {error}")),
                     Err(_) => hub.note(format!("TLS handshake from {peer}: too slow")),
@@ -159,7 +175,7 @@ pub async fn listen_tls(
 pub async fn dial_tcp(peer: SocketAddr, hub: Arc<Hub>) -> io::Result<Wire> {
     let stream = TcpStream::connect(peer).await?;
     let local = stream.local_addr()?;
-    Ok(run_stream(stream, Protocol::Tcp, local, peer, hub))
+    Ok(run_stream(stream, Protocol::Tcp, (local, peer), None, hub))
 }
 
 /// Connects, validates chain and name. `pause` is waited between TCP and TLS (a slow peer).
@@ -174,14 +190,14 @@ pub async fn dial_tls(
     let local = stream.local_addr()?;
     tokio::time::sleep(pause).await;
     let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream)).await??;
-    Ok(run_stream(stream, Protocol::Tls, local, peer, hub))
+    Ok(run_stream(stream, Protocol::Tls, (local, peer), None, hub))
 }
 
 fn run_stream<S>(
     stream: S,
     protocol: Protocol,
-    local: SocketAddr,
-    peer: SocketAddr,
+    (local, peer): (SocketAddr, SocketAddr),
+    server_name: Option<Arc<str>>,
     hub: Arc<Hub>,
 ) -> Wire
 where
@@ -193,6 +209,7 @@ where
         protocol,
         local,
         peer,
+        server_name,
         way: Way::Stream(sender),
     };
     tokio::spawn(write_all(writer, queue));
@@ -201,7 +218,7 @@ where
 }
 
 async fn write_all<S: AsyncWrite>(mut writer: WriteHalf<S>, mut queue: mpsc::Receiver<Vec<u8>>) {
-    while let Some(bytes) = queue.recv().await {
+    while let Some(bytes) = queue.recv().await.filter(|bytes| !bytes.is_empty()) {
         if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
             return;
         }
