@@ -29,6 +29,19 @@ fn short_calls_are_good() {
 }
 
 #[test]
+fn a_call_to_a_user_is_good() {
+    assert_eq!(demo(&["--only", "out"]), Some(0));
+}
+
+#[test]
+fn calls_that_do_not_come_about_are_told_right() {
+    let calls = [
+        "--only", "declined", "--only", "refused", "--only", "gives-up",
+    ];
+    assert_eq!(demo(&calls), Some(0));
+}
+
+#[test]
 fn a_user_that_nobody_hears_is_noticed() {
     assert_eq!(demo(&["--only", "pcmu", "--fault", "mute"]), Some(1));
 }

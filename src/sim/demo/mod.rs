@@ -1,7 +1,8 @@
 //! `wabridge demo`: a throw-away certificate authority, a configuration, the real daemon as a child process, both simulators,
-//! and a handful of calls through all of it; then what each party heard and what was written down.
+//! and a handful of calls both ways through all of it; then what each party heard and what was written down.
 
 mod daemon;
+mod parties;
 mod printing;
 mod records;
 mod stage;
@@ -10,22 +11,23 @@ mod stories;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use crate::sim::cli::{Failure, entropy, runtime};
 use crate::sim::fault::{Fault, Faults};
-use crate::sim::meta::{Endpoint, Settings};
-use crate::sim::pbx::Exchange;
+use crate::sim::meta::gateway::{Account, Business};
+use crate::sim::meta::{Endpoint, Gateway, Settings};
+use crate::sim::pbx::{Exchange, Target, Transport};
 use crate::sim::report::Report;
 use crate::sim::sip::wire::Protocol;
+use crate::sim::tls;
 use daemon::Daemon;
+use parties::{Callees, Callers, lanes};
 use stage::{HOST, LOCAL, Stage};
-use stories::Story;
+use stories::{Call, PASSWORD, Story};
 
-/// How long a PBX may take to report after the user's side is done.
-const PATIENCE: Duration = Duration::from_secs(40);
 /// A call is placed so often while the machine is too busy for it.
 const ATTEMPTS: u32 = 3;
 
@@ -53,9 +55,9 @@ pub struct Args {
 /// One call, seen from everywhere.
 struct Performance {
     story: Story,
-    user: Report,
-    /// `None`: the call never came to the PBX.
-    agent: Option<Report>,
+    caller: Report,
+    /// `None`: the call never came to it.
+    callee: Option<Report>,
     /// The line that was written about it, as it stands in the file.
     record: Option<String>,
 }
@@ -81,31 +83,45 @@ async fn perform(args: &Args) -> Result<bool, Failure> {
     let started = Instant::now();
     std::fs::create_dir_all(&args.out)?;
     let stage = Stage::build(&args.out, &stories).await?;
-    let (exchange, mut agents) = pbx(&stage, stories.clone()).await?;
+    let (exchange, agents) = pbx(&stage, &stories).await?;
+    let (gateway, users) = whatsapp(&stage, &stories).await?;
     let daemon = Daemon::start(&stage).await?;
-    let meta = Endpoint::new(settings(&stage), entropy()?)?;
+    let meta = Endpoint::beside(gateway.hub.clone(), settings(&stage), entropy()?)?;
     printing::opening(&stage, stories.len());
 
     let (mut open, mut held) = (stories.len(), true);
-    let (repeats, mut performances) = lanes(&meta, stories);
-    let mut unclaimed = Vec::new();
+    let trunk = Target {
+        address: stage.trunk,
+        transport: Transport::Udp,
+    };
+    let callers = Callers {
+        meta,
+        exchange,
+        trunk,
+    };
+    let (repeats, mut performances) = lanes(&callers, stories);
+    let mut callees = Callees::new(agents, users);
     while open > 0 {
-        let Some((story, user)) = performances.recv().await else {
+        let Some((story, caller)) = performances.recv().await else {
             break;
         };
-        let agent = agent_of(&user, &story, &mut agents, &mut unclaimed).await;
-        let record = records::find(&stage.records, &user.call_id).await;
+        let callee = callees.report_of(&caller, &story).await;
+        let record = records::find(&stage.records, &caller.call_id).await;
         let mut performance = Performance {
             story,
-            user,
-            agent,
+            caller,
+            callee,
             record,
         };
         performance.judge().await;
         if performance.deserves_another() {
             printing::again(&performance);
             performance.story.attempts += 1;
-            tokio::spawn(play(meta.clone(), vec![performance.story], repeats.clone()));
+            tokio::spawn(
+                callers
+                    .clone()
+                    .play(vec![performance.story], repeats.clone()),
+            );
             continue;
         }
         open -= 1;
@@ -113,7 +129,8 @@ async fn perform(args: &Args) -> Result<bool, Failure> {
         held &= performance.held();
         printing::performance(&performance);
     }
-    let notes = [meta.hub.take_notes(), exchange.hub.take_notes()].concat();
+    let hubs = [&gateway.hub, &callers.exchange.hub];
+    let notes = hubs.map(|hub| hub.take_notes()).concat();
     held &= daemon.stop().await?;
     printing::closing(held, started.elapsed(), &args.out, &notes);
     Ok(held)
@@ -135,23 +152,41 @@ fn chosen(args: &Args) -> Result<Vec<Story>, Failure> {
     let user: Faults = args.fault.iter().copied().collect();
     let agent: Faults = args.pbx_fault.iter().copied().collect();
     for story in &mut stories {
-        story.plan.faults.extend(&user);
-        story.behaviour.faults.extend(&agent);
+        story.spoil(&user, &agent);
     }
     Ok(stories)
 }
 
 async fn pbx(
     stage: &Stage,
-    stories: Vec<Story>,
+    stories: &[Story],
 ) -> Result<(Arc<Exchange>, mpsc::Receiver<(String, Report)>), Failure> {
-    let numbers = stories
-        .into_iter()
-        .map(|story| (story.extension().to_owned(), story.behaviour))
-        .collect();
-    let (exchange, reports) = Exchange::start(LOCAL, numbers, None, entropy()?);
+    let numbers = stories.iter().filter_map(|story| match &story.call {
+        Call::ByUser(call) => Some((story.called(), call.1.clone())),
+        Call::ByAgent(_) => None,
+    });
+    let (exchange, reports) = Exchange::start(LOCAL, numbers.collect(), None, entropy()?);
     exchange.listen(Protocol::Udp, stage.pbx, None).await?;
     Ok((exchange, reports))
+}
+
+async fn whatsapp(
+    stage: &Stage,
+    stories: &[Story],
+) -> Result<(Arc<Gateway>, mpsc::Receiver<(String, Report)>), Failure> {
+    let mut account = Account::default();
+    for story in stories {
+        let business = Business::new(HOST, PASSWORD);
+        account.businesses.insert(story.number.clone(), business);
+        if let Call::ByAgent(call) = &story.call {
+            account.users.insert(story.called(), call.1.clone());
+        }
+    }
+    let (gateway, reports) = Gateway::start(LOCAL, account, false, entropy()?);
+    let [chain, key] = &stage.gateway_certificate;
+    let acceptor = tls::acceptor(chain, key)?;
+    gateway.listen(stage.gateway, acceptor).await?;
+    Ok((gateway, reports))
 }
 
 fn settings(stage: &Stage) -> Settings {
@@ -165,94 +200,59 @@ fn settings(stage: &Stage) -> Settings {
     }
 }
 
-type Played = (Story, Report);
-
-/// Calls of a lane follow each other; lanes run side by side.
-fn lanes(
-    meta: &Arc<Endpoint>,
-    stories: Vec<Story>,
-) -> (mpsc::Sender<Played>, mpsc::Receiver<Played>) {
-    let (sender, receiver) = mpsc::channel(stories.len().max(1));
-    for lane in 0..stories::LANES {
-        let mine: Vec<Story> = stories.iter().filter(|s| s.lane == lane).cloned().collect();
-        tokio::spawn(play(meta.clone(), mine, sender.clone()));
-    }
-    (sender, receiver)
-}
-
-async fn play(meta: Arc<Endpoint>, stories: Vec<Story>, played: mpsc::Sender<Played>) {
-    for story in stories {
-        let report = meta.call(story.plan.clone()).await;
-        let _ = played.send((story, report)).await;
-    }
-}
-
-/// The PBX's report of a call. Those of others are kept.
-async fn agent_of(
-    user: &Report,
-    story: &Story,
-    agents: &mut mpsc::Receiver<(String, Report)>,
-    unclaimed: &mut Vec<(String, Report)>,
-) -> Option<Report> {
-    // Refused before the PBX was asked.
-    let asked = user.setup.is_some() || user.outcome == crate::sim::report::Outcome::Cancelled;
-    let deadline = Instant::now()
-        + if asked {
-            PATIENCE
-        } else {
-            Duration::from_secs(1)
-        };
-    loop {
-        if let Some(at) = unclaimed
-            .iter()
-            .position(|(number, _)| number == story.extension())
-        {
-            return Some(unclaimed.swap_remove(at).1);
-        }
-        let next = tokio::time::timeout_at(deadline.into(), agents.recv());
-        unclaimed.push(next.await.ok().flatten()?);
-    }
-}
-
 impl Performance {
     /// What neither party can judge alone.
     async fn judge(&mut self) {
-        if let Some(after) = self.story.late {
-            let voice = self.story.plan.media.hears;
-            if let Some(voice) = voice {
-                self.user.listen_late_for(voice, after).await;
-            }
-            if let (Some(voice), Some(agent)) = (self.story.behaviour.hears, &mut self.agent) {
-                agent.listen_late_for(voice, after).await;
+        let Self {
+            story,
+            caller,
+            callee,
+            record,
+        } = self;
+        if let Some(after) = story.late {
+            let parties = [Some(&mut *caller), callee.as_mut()];
+            for (party, voice) in parties.into_iter().zip(story.hears()) {
+                if let (Some(party), Some(voice)) = (party, voice) {
+                    party.listen_late_for(voice, after).await;
+                }
             }
         }
-        if let Some(agent) = &mut self.agent {
-            stories::check_identity(&self.story, agent);
+        if let (Call::ByUser(call), Some(agent)) = (&story.call, callee.as_mut()) {
+            stories::check_identity(&call.0, agent);
         }
-        records::check(self.record.as_deref(), &mut self.user, self.agent.as_ref());
+        records::check(record.as_deref(), caller, callee.as_ref());
+    }
+
+    fn parties(&self) -> impl Iterator<Item = &Report> {
+        self.callee.iter().chain([&self.caller])
+    }
+
+    /// The user's side and the agent's side.
+    fn sides(&self) -> (Option<&Report>, Option<&Report>) {
+        match self.story.call {
+            Call::ByUser(_) => (Some(&self.caller), self.callee.as_ref()),
+            Call::ByAgent(_) => (self.callee.as_ref(), Some(&self.caller)),
+        }
     }
 
     /// It failed while this machine had no time for it. What a fault breaks is broken the second time too.
     fn deserves_another(&self) -> bool {
-        let mut parties = self.agent.iter().chain([&self.user]);
-        let unfair = parties.any(|party| party.is_unfair());
-        let faults = self.story.plan.faults.union(&self.story.behaviour.faults);
-        let broken = faults.into_iter().any(|fault| fault.breaks_audio());
+        let unfair = self.parties().any(Report::is_unfair);
+        let mut faults = self.story.faults().into_iter().flatten();
+        let broken = faults.any(|fault| fault.breaks_audio());
         !self.held() && unfair && !broken && self.story.attempts < ATTEMPTS
     }
 
     fn held(&self) -> bool {
-        let agent = self
-            .agent
-            .as_ref()
-            .is_some_and(|agent| agent.verdict.held());
-        self.user.verdict.held() && agent
+        self.callee.is_some() && self.parties().all(|party| party.verdict.held())
     }
 
     /// What each party heard, as WAV.
     fn save(&self, out: &std::path::Path) -> std::io::Result<()> {
-        let agent = self.agent.iter().map(|agent| ("agent", agent));
-        for (party, report) in agent.chain([("user", &self.user)]) {
+        let (user, agent) = self.sides();
+        let agent = agent.map(|agent| ("agent", agent));
+        let user = user.map(|user| ("user", user));
+        for (party, report) in agent.into_iter().chain(user) {
             if report.heard.packets > 0 {
                 let file = format!("{}-{party}-heard.wav", self.story.name);
                 crate::sim::wav::save(&out.join(file), &report.heard.audio)?;

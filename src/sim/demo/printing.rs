@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::sim::demo::Performance;
 use crate::sim::demo::stage::Stage;
-use crate::sim::demo::stories::Story;
-use crate::sim::report::Report;
+use crate::sim::demo::stories::{Call, Story};
 
 pub fn list(stories: &[Story]) {
     for story in stories {
@@ -16,11 +15,11 @@ pub fn list(stories: &[Story]) {
 
 pub fn opening(stage: &Stage, calls: usize) {
     println!(
-        "WhatsApp (simulated)  ── TLS, SDES-SRTP, Opus ──▶  wabridge  ── UDP, RTP ──▶  PBX (simulated)"
+        "WhatsApp (simulated)  ◀─ TLS, SDES-SRTP, Opus ─▶  wabridge  ◀─ UDP, RTP ─▶  PBX (simulated)"
     );
     println!(
-        "                                          {:>19}                {}",
-        stage.whatsapp, stage.pbx
+        "{:<40}  {:>19}                {}",
+        stage.gateway, stage.whatsapp, stage.pbx
     );
     println!("{calls} calls, some at the same time.\n");
 }
@@ -28,23 +27,27 @@ pub fn opening(stage: &Stage, calls: usize) {
 pub fn performance(performance: &Performance) {
     let Performance {
         story,
-        user,
-        agent,
+        caller,
+        callee,
         record,
     } = performance;
     println!("── {}: {}", story.name, story.title);
-    figures(user, agent.as_ref());
-    for check in &user.verdict.checks {
+    figures(performance);
+    for check in &caller.verdict.checks {
         println!("   {check}");
     }
-    match agent {
-        Some(agent) => {
-            println!("   at the PBX: {}", agent.outcome);
-            for check in &agent.verdict.checks {
+    let place = match story.call {
+        Call::ByUser(_) => "at the PBX",
+        Call::ByAgent(_) => "at WhatsApp",
+    };
+    match callee {
+        Some(callee) => {
+            println!("   {place}: {}", callee.outcome);
+            for check in &callee.verdict.checks {
                 println!("   {check}");
             }
         }
-        None => println!("   FAIL  the call never came to the PBX"),
+        None => println!("   FAIL  {place}: the call never came"),
     }
     if let Some(record) = record {
         println!("   record  {record}");
@@ -54,8 +57,7 @@ pub fn performance(performance: &Performance) {
 
 /// A call that this machine had no time for.
 pub fn again(performance: &Performance) {
-    let parties = performance.agent.iter().chain([&performance.user]);
-    let held_up = parties.map(|party| party.heard.held_up).max();
+    let held_up = performance.parties().map(|party| party.heard.held_up).max();
     println!(
         "── {}: placed again, because this machine was held up for {}\n",
         performance.story.name,
@@ -64,13 +66,16 @@ pub fn again(performance: &Performance) {
 }
 
 /// Set-up, first audio, scores, loss.
-fn figures(user: &Report, agent: Option<&Report>) {
-    if let Some(setup) = user.setup {
+fn figures(performance: &Performance) {
+    if let Some(setup) = performance.caller.setup {
         println!("   set-up         {}", milliseconds(Some(setup)));
     }
-    let Some(agent) = agent.filter(|_| user.first_packet.is_some()) else {
+    let (Some(user), Some(agent)) = performance.sides() else {
         return;
     };
+    if user.first_packet.is_none() {
+        return;
+    }
     println!("                  to the user      to the agent");
     row(
         "first packet",

@@ -9,7 +9,7 @@ use crate::sim::report::{Outcome, Report};
 
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 
-/// The line about the call with this Call-ID on WhatsApp's side.
+/// The line about the call that came in with this Call-ID.
 pub async fn find(file: &Path, call_id: &str) -> Option<String> {
     let deadline = Instant::now() + WRITTEN_WITHIN;
     loop {
@@ -29,22 +29,22 @@ pub async fn find(file: &Path, call_id: &str) -> Option<String> {
 }
 
 /// Whether the record tells what the parties saw.
-pub fn check(record: Option<&str>, user: &mut Report, agent: Option<&Report>) {
+pub fn check(record: Option<&str>, caller: &mut Report, callee: Option<&Report>) {
     let Some(record) = record else {
-        return user.verdict.violation("call record", "none was written");
+        return caller.verdict.violation("call record", "none was written");
     };
     let record: Value = serde_json::from_str(record).unwrap_or_default();
     let mut faults = Vec::new();
-    if let Outcome::Answered { .. } = user.outcome {
+    if let Outcome::Answered { .. } = caller.outcome {
         let talk = record["talk_s"].as_f64().unwrap_or(-1.0);
-        if (talk - user.talked.as_secs_f64()).abs() > 1.0 {
+        if (talk - caller.talked.as_secs_f64()).abs() > 1.0 {
             faults.push(format!("talk_s is {talk}"));
         }
         let codec = record["codec_b"]
             .as_str()
             .unwrap_or("none")
             .to_ascii_lowercase();
-        let heard = agent.into_iter().flat_map(|agent| &agent.heard.codecs);
+        let heard = callee.into_iter().flat_map(|callee| &callee.heard.codecs);
         let names: Vec<&str> = heard
             .filter_map(|codec| codec.rtpmap().split('/').next())
             .collect();
@@ -58,5 +58,7 @@ pub fn check(record: Option<&str>, user: &mut Report, agent: Option<&Report>) {
         true => "one, and it is right".into(),
         false => faults.join("; "),
     };
-    user.verdict.check("call record", faults.is_empty(), found);
+    caller
+        .verdict
+        .check("call record", faults.is_empty(), found);
 }

@@ -6,10 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use crate::sim::cli::Failure;
-use crate::sim::demo::stories::Story;
+use crate::sim::demo::stories::{PASSWORD, Story};
 use crate::sim::tls::Authority;
 
 pub const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// WhatsApp's own name, which its certificate is for.
+pub const WHATSAPP: &str = "wa.meta.vc";
 /// The host of the number's SIP settings.
 pub const HOST: &str = "sip.demo.example";
 const MEDIA_PORTS: u16 = 200;
@@ -17,6 +19,12 @@ const MEDIA_PORTS: u16 = 200;
 pub struct Stage {
     /// The bridge's listener for WhatsApp.
     pub whatsapp: SocketAddr,
+    /// Where WhatsApp takes calls.
+    pub gateway: SocketAddr,
+    /// Its certificate and key.
+    pub gateway_certificate: [PathBuf; 2],
+    /// The bridge's listener for the PBX.
+    pub trunk: SocketAddr,
     /// Where the PBX listens.
     pub pbx: SocketAddr,
     pub authority: PathBuf,
@@ -38,8 +46,14 @@ impl Stage {
         authority.save(&path("authority.pem"))?;
         authority.issue(&[HOST], &path("bridge.pem"), &path("bridge.key"))?;
         restrict(&path("bridge.key"))?;
+        let gateway_certificate = [path("whatsapp.pem"), path("whatsapp.key")];
+        let [chain, key] = &gateway_certificate;
+        authority.issue(&[WHATSAPP], chain, key)?;
         let stage = Self {
             whatsapp: free_tcp()?,
+            gateway: free_tcp()?,
+            gateway_certificate,
+            trunk: free_udp()?,
             pbx: free_udp()?,
             authority: path("authority.pem"),
             config: path("wabridge.toml"),
@@ -49,7 +63,7 @@ impl Stage {
         let profiles = path("profiles");
         std::fs::create_dir_all(&profiles)?;
         std::fs::write(profiles.join("demo.toml"), PROFILE)?;
-        let text = configuration(&stage, free_udp()?, media_ports()?, stories);
+        let text = configuration(&stage, media_ports()?, stories);
         std::fs::write(&stage.config, text)?;
         Ok(stage)
     }
@@ -67,9 +81,10 @@ asserted_identity = true
 codecs = [\"pcmu\", \"pcma\", \"opus\"]
 ";
 
-fn configuration(stage: &Stage, ours: SocketAddr, first_port: u16, stories: &[Story]) -> String {
+fn configuration(stage: &Stage, first_port: u16, stories: &[Story]) -> String {
     let last_port = first_port + MEDIA_PORTS - 1;
     let (whatsapp, port) = (stage.whatsapp, stage.whatsapp.port());
+    let (ours, gateway) = (stage.trunk, stage.gateway.port());
     let (host, pbx_port) = (stage.pbx.ip(), stage.pbx.port());
     let mut text = format!(
         r#"profile_dir = "profiles"
@@ -95,6 +110,10 @@ last_port = {last_port}
 
 [whatsapp]
 source_prefixes = ["{LOCAL}/32"]
+port = {gateway}
+
+[hosts]
+"{WHATSAPP}" = "{LOCAL}"
 
 [trunks.office]
 profile = "demo"
@@ -115,11 +134,10 @@ calls = 50
 "#
     );
     for story in stories {
-        let (number, extension) = (&story.plan.number, story.extension());
-        let password = &story.plan.password;
+        let (number, extension) = (&story.number, story.extension());
         let _ = write!(
             text,
-            "\n[numbers.\"{number}\"]\npassword = \"{password}\"\ntrunk = \"office\"\nextension = \"{extension}\"\n"
+            "\n[numbers.\"{number}\"]\npassword = \"{PASSWORD}\"\ntrunk = \"office\"\nextension = \"{extension}\"\n"
         );
     }
     text
