@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Arrows point at what may be imported; never up, never sideways between engines. `tests/house.rs` reads the
-//! `use crate::` lines against this picture.
+//! `use crate::` lines against this picture. On floor 2 `config` also names the rooms whose settings it reads.
 //!
 //! Every engine has the same doors: `handle_*(now, ...)` in, `poll_*()` out. The law of the doors: **after any handle,
 //! poll transmits and events until empty, then read the deadline.** The daemon and the tests run the same loop.
