@@ -16,7 +16,9 @@ const ARROWS: [(&str, &[&str]); 14] = [
     // Floor 2, the B2BUA.
     (
         "config",
-        &["consent", "sip", "media", "sdp", "party", "entropy", "side"],
+        &[
+            "consent", "rates", "sip", "media", "sdp", "party", "entropy", "side",
+        ],
     ),
     ("consent", &["party"]),
     ("rates", &["party"]),

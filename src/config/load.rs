@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use super::toml_file::{Notes, Table, TomlFile, Value, list, nearest};
 use super::{
     CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Number, Outside, Report, Route,
-    StaticHosts, Trunk, WhatsApp,
+    StaticHosts, Trunk, WhatsApp, rates,
 };
 use crate::party::Dialling;
 use crate::sip::flow::ListenerId;
@@ -94,6 +94,13 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     let numbers = read_numbers(root, &trunks, around, &mut profiles);
     require_numbers(root, &trunks, &numbers);
     let routes = read_routes(root, &trunks, &numbers);
+    let rates = match root.value("rates") {
+        Some(value) => value
+            .table()
+            .and_then(|table| table.read(|table| rates::read(table, around, notes)))
+            .map(Some),
+        None => Some(None),
+    };
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
     let consent = read_consent(root, around, cdr.as_ref());
     let log = section(root, "log", Log::read);
@@ -117,6 +124,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         trunks,
         routes,
         consent: consent?,
+        rates: rates?,
         cdr: cdr?,
         log: log?,
         limits,

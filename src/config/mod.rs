@@ -18,6 +18,7 @@ mod outside;
 mod prefix;
 mod profile;
 mod profiles;
+mod rates;
 mod refusal;
 mod report;
 mod route;
@@ -39,13 +40,14 @@ pub use profile::{
 };
 pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};
-pub use route::{Hours, Route};
+pub use route::{Hours, Route, find_zone};
 pub use trunk::{PeerCredentials, Probe, Register, Trunk, TrunkPeer};
 pub use whatsapp::{Number, WhatsApp};
 
 use std::collections::BTreeMap;
 
 use crate::party::{Dialling, PhoneNumber};
+use crate::rates::Terms;
 use crate::sip::flow::ListenerId;
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Config {
     /// First match wins; a number's own trunk is the last resort.
     pub routes: Vec<Route>,
     pub consent: Consent,
+    /// `None`: calls have no price.
+    pub rates: Option<Terms>,
     pub cdr: CdrFiles,
     pub log: Log,
     pub limits: Limits,
