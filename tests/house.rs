@@ -30,7 +30,10 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     // Floor 3, the world. The simulators are built from other parts than the bridge.
     ("net", &["config", "sip", "entropy", "side"]),
-    ("store", &["call", "consent", "config", "party", "side"]),
+    (
+        "store",
+        &["call", "consent", "rates", "config", "party", "side"],
+    ),
     ("sim", &["entropy"]),
     (
         "daemon",
