@@ -21,6 +21,7 @@ mod signals;
 mod stage;
 mod start;
 mod tally;
+mod usage;
 mod worker;
 
 use std::path::Path;

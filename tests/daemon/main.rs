@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod cost;
 mod lifecycle;
 mod reload;
 mod service_manager;
