@@ -29,34 +29,63 @@ pub fn check(file: &Path) -> Report {
     }
 }
 
+/// Where the records of calls are, whatever the rest of the configuration is worth: who reads them needs no secrets.
+pub fn cdr_files(file: &Path) -> Result<CdrFiles, Report> {
+    let text = read_text(file, &Machine)?;
+    let notes = Notes::default();
+    let around = surroundings(file, &Machine);
+    let toml = TomlFile {
+        path: file,
+        text: &text,
+        notes: &notes,
+    };
+    let files = toml.read(|root| section(root, "cdr", |table| CdrFiles::read(table, around)));
+    let is_about_them = |finding: &Finding| {
+        let top = finding.key.split('.').next().unwrap_or_default();
+        ["", "cdr"].contains(&top)
+    };
+    let mut findings = notes.into_findings();
+    findings.retain(is_about_them);
+    match files {
+        Some(files) if findings.is_empty() => Ok(files),
+        Some(_) | None => Err(Report { findings }),
+    }
+}
+
 /// As [`load`], from any machine.
 pub fn load_from(file: &Path, outside: &dyn Outside) -> Result<(Config, Report), Report> {
+    let text = read_text(file, outside)?;
+    parse(file, &text, outside)
+}
+
+fn read_text(file: &Path, outside: &dyn Outside) -> Result<String, Report> {
     let text = outside
         .read(file)
         .map_err(|error| error.to_string())
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
-    match text {
-        Ok(text) => parse(file, &text, outside),
-        Err(error) => Err(Report {
-            findings: vec![Finding {
-                severity: Severity::Error,
-                file: file.to_owned(),
-                line: None,
-                key: String::new(),
-                problem: format!("cannot read the configuration: {error}"),
-                remedy: "name a file that is there with -c FILE".to_owned(),
-            }],
-        }),
+    text.map_err(|error| Report {
+        findings: vec![Finding {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line: None,
+            key: String::new(),
+            problem: format!("cannot read the configuration: {error}"),
+            remedy: "name a file that is there with -c FILE".to_owned(),
+        }],
+    })
+}
+
+fn surroundings<'a>(file: &'a Path, outside: &'a dyn Outside) -> Surroundings<'a> {
+    Surroundings {
+        outside,
+        folder: file.parent().unwrap_or(Path::new("")),
     }
 }
 
 /// Reads a configuration from text. `file` names it, and relative paths begin in its folder.
 pub fn parse(file: &Path, text: &str, outside: &dyn Outside) -> Result<(Config, Report), Report> {
     let notes = Notes::default();
-    let around = Surroundings {
-        outside,
-        folder: file.parent().unwrap_or(Path::new("")),
-    };
+    let around = surroundings(file, outside);
     let toml = TomlFile {
         path: file,
         text,

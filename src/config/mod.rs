@@ -30,7 +30,7 @@ mod whatsapp;
 pub use consent::{Consent, RuleSet};
 pub use hosts::{StaticAddress, StaticHosts};
 pub use listener::{Faces, Listener, Tls, Trust};
-pub use load::{check, load, load_from, parse};
+pub use load::{cdr_files, check, load, load_from, parse};
 pub use media::Media;
 pub use operation::{CdrFiles, Limits, Log};
 pub use outside::Outside;
@@ -49,6 +49,9 @@ use std::collections::BTreeMap;
 use crate::party::{Dialling, PhoneNumber};
 use crate::rates::Terms;
 use crate::sip::flow::ListenerId;
+
+/// Where the configuration is when nobody says otherwise.
+pub const USUAL_FILE: &str = "/etc/wabridge/wabridge.toml";
 
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -11,6 +11,7 @@
 //! and obeys the law of the doors: after any handle, poll until empty, then read the deadline. No protocol rule lives
 //! here.
 
+pub mod cdr;
 mod health;
 mod log;
 pub mod plane;
