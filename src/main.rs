@@ -19,6 +19,8 @@ enum Program {
     Run(ConfigFile),
     /// Say what is wrong with a configuration: exit code 0 when nothing is, 2 when something is.
     Check(ConfigFile),
+    /// List, filter and sum the calls that were, in full: WhatsApp users' numbers too.
+    Cdr(Box<wabridge::daemon::cdr::Args>),
     /// Place calls through the bridge with the two simulators, and print what each party heard.
     Demo(wabridge::sim::demo::Args),
     /// Play one of the two sides against any target.
@@ -35,7 +37,7 @@ struct ConfigFile {
         short,
         long,
         value_name = "FILE",
-        default_value = "/etc/wabridge/wabridge.toml"
+        default_value = wabridge::config::USUAL_FILE
     )]
     config: PathBuf,
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     match Arguments::parse().program {
         Program::Run(file) => wabridge::daemon::run(&file.config),
         Program::Check(file) => wabridge::daemon::check(&file.config),
+        Program::Cdr(arguments) => wabridge::daemon::cdr::run(&arguments),
         Program::Demo(arguments) => wabridge::sim::demo::run(&arguments),
         Program::Sim(sim) => wabridge::sim::cli::run(sim),
         Program::Operator(command) => wabridge::web::cli::run(&command),

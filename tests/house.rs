@@ -16,7 +16,9 @@ const ARROWS: [(&str, &[&str]); 15] = [
     // Floor 2, the B2BUA.
     (
         "config",
-        &["consent", "sip", "media", "sdp", "party", "entropy", "side"],
+        &[
+            "consent", "rates", "sip", "media", "sdp", "party", "entropy", "side",
+        ],
     ),
     ("consent", &["party"]),
     ("rates", &["party"]),
@@ -28,7 +30,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ),
     // Floor 3, the world. The simulators are built from other parts than the bridge.
     ("net", &["config", "sip", "entropy", "side"]),
-    ("store", &["call", "consent", "config", "party", "side"]),
+    (
+        "store",
+        &["call", "consent", "rates", "config", "party", "side"],
+    ),
     (
         "web",
         &["call", "consent", "config", "party", "side", "store"],

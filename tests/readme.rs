@@ -9,9 +9,12 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use wabridge::config::CdrFiles;
 use wabridge::sim::tls::Authority;
+use wabridge::store::Store;
 
 const README: &str = include_str!("../README.md");
+const CARD: &str = include_str!("../examples/rates-2026-list.csv");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// The fenced blocks of one language.
@@ -28,7 +31,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// Each command, and where it is run by a test.
-const COMMANDS: [(&str, &str); 22] = [
+const COMMANDS: [(&str, &str); 23] = [
     (
         "make demo",
         "tests/demo.rs places its calls; .ci/run builds the rest",
@@ -45,6 +48,7 @@ const COMMANDS: [(&str, &str); 22] = [
         "sudo -u wabridge wabridge run ",
         "the_certificate_check_passes, tests/asterisk, tests/daemon",
     ),
+    ("sudo -u wabridge wabridge cdr ", "the_records_are_asked"),
     ("sudo useradd ", "the system's"),
     (
         "sudo certbot ",
@@ -215,9 +219,10 @@ impl Setup {
                 &setup.file("privkey.pem"),
             )
             .expect("a certificate");
+        std::fs::write(setup.file("rates.csv"), CARD).expect("the card");
         std::fs::write(setup.file("17015550100.password"), "secret\n").expect("a password");
         let folder = setup.folder.path().display().to_string();
-        let mut text = blocks("toml").concat();
+        let mut text = blocks("toml").join("\n");
         assert!(text.contains("/etc/wabridge"));
         text = text.replace("/etc/wabridge", &folder);
         for (from, to) in changes {
@@ -253,6 +258,30 @@ fn the_check_command_accepts_the_configuration() {
         .output()
         .expect("wabridge check");
     assert!(output.status.success(), "{}", told(&output));
+}
+
+#[test]
+fn the_records_are_asked() {
+    const SUDO: &str = "sudo -u wabridge wabridge cdr ";
+    let setup = Setup::new(&[]);
+    let store = Store::open(&CdrFiles {
+        json_lines: setup.file("calls.jsonl"),
+        database: setup.file("wabridge.db"),
+    });
+    let closed = store.expect("the store").close(Duration::from_secs(20));
+    closed.expect("an empty database");
+    let commands = blocks("sh").join("\n");
+    let commands: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.strip_prefix(SUDO))
+        .collect();
+    assert!(commands.len() > 3, "{commands:?}");
+    for words in commands {
+        let words = words.split_whitespace().take_while(|word| *word != ">");
+        let output = setup.wabridge("cdr").args(words).output();
+        let output = output.expect("wabridge cdr");
+        assert!(output.status.success(), "{}", told(&output));
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::call::ending::Ending;
 use crate::media::bridge::{Report, StreamReport};
+use crate::rates::Charge;
+use crate::side::Side;
 
 /// Our pairing of two legs. Unique for ever: made of the time and random bits, sorts by time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -75,6 +77,12 @@ pub struct Cdr {
     pub told_b: Told,
     /// `None` when no media was opened, or its counters never came back.
     pub quality: Option<Quality>,
+
+    /// `None`: the call was free, or nobody told us prices.
+    #[serde(serialize_with = "optional_charge")]
+    pub charge: Option<Charge>,
+    /// Why there is no charge although there should be.
+    pub charge_error: Option<String>,
 }
 
 impl fmt::Debug for Cdr {
@@ -148,6 +156,9 @@ impl Serialize for Told {
 /// The media of both legs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Quality {
+    /// The side that the WhatsApp user is on.
+    #[serde(serialize_with = "shown")]
+    pub user: Side,
     pub a: LegQuality,
     pub b: LegQuality,
 }
@@ -181,8 +192,9 @@ pub struct LegQuality {
 }
 
 impl Quality {
-    pub fn of(report: &Report) -> Self {
+    pub fn of(report: &Report, user: Side) -> Self {
         Self {
+            user,
             a: LegQuality::of(&report.sides.a),
             b: LegQuality::of(&report.sides.b),
         }
@@ -258,4 +270,34 @@ fn optional_time<S: Serializer>(
         Some(moment) => time(moment, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+/// A [`Charge`] as it is written: money as exact decimal text.
+#[derive(Serialize)]
+struct WrittenCharge<'a> {
+    pulses: u64,
+    market: &'a str,
+    tier: usize,
+    rate_per_minute: String,
+    price: String,
+    currency: String,
+}
+
+fn optional_charge<S: Serializer>(
+    charge: &Option<Charge>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let written = charge.as_ref().map(|charge| WrittenCharge {
+        pulses: charge.pulses.count(),
+        market: &charge.market,
+        tier: charge.tier,
+        rate_per_minute: charge.rate.to_string(),
+        price: charge.price.figure(),
+        currency: charge.price.currency.to_string(),
+    });
+    written.serialize(serializer)
+}
+
+fn shown<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }

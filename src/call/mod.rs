@@ -2,10 +2,10 @@
 //! call ends and what is written down about it. Pure, like the engines below it.
 //!
 //! [`switchboard`] is the door. An INVITE passes [`admission`], becomes a [`line`] in [`reception`] (a user's by
-//! [`routing`], with what [`identity`] tells of the caller; an agent's by [`outbound`]), and is a [`call`] with two [`leg`]s from then on; [`sip_leg`] is the kind of
-//! leg there is. Beside the calls: [`trunk`]s and their [`probing`], [`registration`], our own [`health`].
-//! [`ending`] says how calls end, [`cdr`] what stays of them. [`ledger`] and [`operator`] are the words with the consent
-//! ledger and with the people who run it.
+//! [`routing`], with what [`identity`] tells of the caller; an agent's by [`outbound`]), and is a [`call`] with two
+//! [`leg`]s from then on; [`sip_leg`] is the kind of leg there is. Beside the calls: [`trunk`]s and their [`probing`],
+//! [`registration`], our own [`health`]. [`ending`] says how calls end, [`cdr`] what stays of them, [`charging`] what they
+//! cost. [`ledger`] and [`operator`] are the words with the consent ledger and with the people who run it.
 
 pub mod admission;
 #[expect(
@@ -15,6 +15,7 @@ pub mod admission;
 pub mod call;
 pub mod cdr;
 pub mod challenge;
+pub mod charging;
 pub mod ending;
 pub mod health;
 pub mod identity;

@@ -100,8 +100,8 @@ impl Record {
         self.encrypted[side] = agreement.crypto.is_some();
     }
 
-    /// What the side that hung up said of the call. WhatsApp's name of a call to a user is not known before (dossier 2.7).
-    pub fn told_by_peer(&mut self, parting: &Parting) {
+    /// What WhatsApp said of the call when it hung up. WhatsApp's name of a call to a user is not known before (dossier 2.7).
+    pub fn told_by_whatsapp(&mut self, parting: &Parting) {
         self.whatsapp_duration_s = parting.duration_s.or(self.whatsapp_duration_s);
         if self.parties.wacid.is_none() {
             self.parties.wacid = parting.wacid.clone();
@@ -153,6 +153,8 @@ impl Record {
             told_a: told.a,
             told_b: told.b,
             quality: None,
+            charge: None,
+            charge_error: None,
         }
     }
 

@@ -18,6 +18,7 @@ use tracing::info;
 
 use crate::call::admission::Admission;
 use crate::call::cdr::{CallRef, Cdr};
+use crate::call::charging::{Charging, PastCall};
 pub use crate::call::health::Condition;
 use crate::call::ledger::{LedgerCommand, LedgerEvent};
 use crate::call::line::Line;
@@ -53,6 +54,7 @@ pub struct Switchboard {
     deadlines: BTreeSet<(Instant, CallRef)>,
     media: VecDeque<MediaCommand>,
     ledger: VecDeque<LedgerCommand>,
+    charging: Charging,
     cdrs: VecDeque<Cdr>,
 }
 
@@ -89,6 +91,7 @@ impl Switchboard {
             deadlines: BTreeSet::new(),
             media: VecDeque::new(),
             ledger: VecDeque::new(),
+            charging: Charging::new(config.rates.as_ref()),
             cdrs: VecDeque::new(),
             config,
             entropy,
@@ -131,6 +134,12 @@ impl Switchboard {
         self.settle(now);
     }
 
+    /// Calls to users since [`Terms::counted_since`](crate::rates::Terms::counted_since), in the order of their answers,
+    /// when this process or its rates have only begun: so that the month goes on in its tier.
+    pub fn restore_usage(&mut self, call: &PastCall) {
+        self.charging.restore(call);
+    }
+
     /// Bound and ready port pairs; the daemon keeps the stock full (`ports_wanted`) before each handled input.
     pub fn handle_ports(&mut self, ports: &[PortPair]) {
         self.ports.extend(ports);
@@ -147,6 +156,7 @@ impl Switchboard {
         self.trunks.reconfigure(now.instant, &config);
         self.registrations.reconfigure(now.instant, &config);
         self.admission.reconfigure(&config);
+        self.charging.follow(config.rates.as_ref());
         self.config = config;
         self.settle(now);
     }

@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use super::toml_file::{Notes, Table, TomlFile, Value, list, nearest};
 use super::{
     Admin, AdminDoor, CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Number,
-    Outside, Report, Route, StaticHosts, Trunk, WhatsApp,
+    Outside, Report, Route, StaticHosts, Trunk, WhatsApp, rates,
 };
 use crate::party::Dialling;
 use crate::sip::flow::ListenerId;
@@ -50,6 +50,15 @@ pub(super) fn admin_door_from(
     Ok(door)
 }
 
+/// Where the records of calls are, whatever the rest of the configuration is worth: who reads them needs no secrets.
+pub fn cdr_files(file: &Path) -> Result<CdrFiles, Report> {
+    let text = read_text(file, &Machine)?;
+    let (files, _) = read_toml(file, &text, &Machine, |toml, around, _| {
+        toml.read_part(|root| section(root, "cdr", |table| CdrFiles::read(table, around)))
+    })?;
+    Ok(files)
+}
+
 /// As [`load`], from any machine.
 pub fn load_from(file: &Path, outside: &dyn Outside) -> Result<(Config, Report), Report> {
     let text = read_text(file, outside)?;
@@ -73,6 +82,13 @@ fn read_text(file: &Path, outside: &dyn Outside) -> Result<String, Report> {
     })
 }
 
+fn surroundings<'a>(file: &'a Path, outside: &'a dyn Outside) -> Surroundings<'a> {
+    Surroundings {
+        outside,
+        folder: file.parent().unwrap_or(Path::new("")),
+    }
+}
+
 /// Reads a configuration from text. `file` names it, and relative paths begin in its folder.
 pub fn parse(file: &Path, text: &str, outside: &dyn Outside) -> Result<(Config, Report), Report> {
     read_toml(file, text, outside, |toml, around, notes| {
@@ -87,10 +103,7 @@ fn read_toml<T>(
     read: impl FnOnce(TomlFile<'_>, Surroundings<'_>, &Notes) -> Option<T>,
 ) -> Result<(T, Report), Report> {
     let notes = Notes::default();
-    let around = Surroundings {
-        outside,
-        folder: file.parent().unwrap_or(Path::new("")),
-    };
+    let around = surroundings(file, outside);
     let toml = TomlFile {
         path: file,
         text,
@@ -128,6 +141,13 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     let numbers = read_numbers(root, &trunks, around, &mut profiles);
     require_numbers(root, &trunks, &numbers);
     let routes = read_routes(root, &trunks, &numbers);
+    let rates = match root.value("rates") {
+        Some(value) => value
+            .table()
+            .and_then(|table| table.read(|table| rates::read(table, around, notes)))
+            .map(Some),
+        None => Some(None),
+    };
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
     let consent = read_consent(root, around, cdr.as_ref());
     let admin = section(root, "admin", |table| Admin::read(table, around));
@@ -152,6 +172,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         trunks,
         routes,
         consent: consent?,
+        rates: rates?,
         cdr: cdr?,
         admin: admin?,
         log: log?,

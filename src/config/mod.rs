@@ -19,6 +19,7 @@ mod outside;
 mod prefix;
 mod profile;
 mod profiles;
+mod rates;
 mod refusal;
 mod report;
 mod route;
@@ -31,7 +32,7 @@ pub use admin::{Admin, AdminDoor, AdminListener};
 pub use consent::{Consent, RuleSet};
 pub use hosts::{StaticAddress, StaticHosts};
 pub use listener::{Faces, Listener, Tls, Trust};
-pub use load::{admin_door, check, load, load_from, parse};
+pub use load::{admin_door, cdr_files, check, load, load_from, parse};
 pub use media::Media;
 pub use operation::{CdrFiles, Limits, Log};
 pub use outside::Outside;
@@ -41,14 +42,18 @@ pub use profile::{
 };
 pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};
-pub use route::{Hours, Route};
+pub use route::{Hours, Route, find_zone};
 pub use trunk::{PeerCredentials, Probe, Register, Trunk, TrunkPeer};
 pub use whatsapp::{Number, WhatsApp, is_extension};
 
 use std::collections::BTreeMap;
 
 use crate::party::{Dialling, PhoneNumber};
+use crate::rates::Terms;
 use crate::sip::flow::ListenerId;
+
+/// Where the configuration is when nobody says otherwise.
+pub const USUAL_FILE: &str = "/etc/wabridge/wabridge.toml";
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -63,6 +68,8 @@ pub struct Config {
     /// First match wins; a number's own trunk is the last resort.
     pub routes: Vec<Route>,
     pub consent: Consent,
+    /// `None`: calls have no price.
+    pub rates: Option<Terms>,
     pub cdr: CdrFiles,
     pub admin: Admin,
     pub log: Log,

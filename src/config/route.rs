@@ -120,7 +120,7 @@ impl Hours {
 }
 
 /// Zones come with the program, so that a machine without them behaves the same.
-fn find_zone(name: &str) -> Result<TimeZone, &'static str> {
+pub fn find_zone(name: &str) -> Result<TimeZone, &'static str> {
     TimeZoneDatabase::bundled()
         .get(name)
         .map_err(|_| "there is no such time zone")

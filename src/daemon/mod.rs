@@ -12,6 +12,7 @@
 //! and obeys the law of the doors: after any handle, poll until empty, then read the deadline. No protocol rule lives
 //! here.
 
+pub mod cdr;
 mod health;
 mod log;
 pub mod plane;
@@ -22,6 +23,7 @@ mod signals;
 mod stage;
 mod start;
 mod tally;
+mod usage;
 mod worker;
 
 use std::path::Path;

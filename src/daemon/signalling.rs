@@ -15,6 +15,7 @@ use super::service::{self, Watchdog};
 use super::signals::{Order, Signals};
 use super::stage::{Stage, Step};
 use super::tally::{self, Tally};
+use super::usage;
 use crate::call::ledger::LedgerEvent;
 use crate::call::switchboard::{MediaEvent, Moment, Switchboard};
 use crate::config::Config;
@@ -25,6 +26,9 @@ use crate::web::{self, Orders, Web};
 
 /// For what was handed over when the process leaves: messages in queues, CDRs and facts on their way to the disk.
 const LAST_WRITES: Duration = Duration::from_secs(3);
+
+/// For CDRs on their way to the disk, when they are read from there at once.
+const FRESH_WRITES: Duration = Duration::from_millis(200);
 
 /// Everything that is open, as `start` opened it.
 pub(super) struct World {
@@ -63,8 +67,12 @@ enum Input {
 impl Signalling {
     pub(super) fn new(world: World, entropy: Entropy) -> Self {
         let now = moment();
+        let config = &world.config;
+        let mut switchboard = Switchboard::new(now, config.clone(), entropy);
+        let (rates, database) = (config.rates.as_ref(), &config.cdr.database);
+        usage::restore(now.wall, rates, database, &mut switchboard);
         Self {
-            switchboard: Switchboard::new(now, world.config.clone(), entropy),
+            switchboard,
             health: Health::new(now.instant),
             watchdog: Watchdog::new(now.instant),
             tally: Tally::new(now.instant),
@@ -233,6 +241,7 @@ impl Signalling {
 
     fn follow(&mut self, now: Moment, config: Config) {
         let world = &mut self.world;
+        let knew_rates = world.config.rates.is_some();
         world.config = Arc::new(config);
         if let Err(error) = world.log.follow(&world.config.log) {
             error!(%error, "the old log filter stays");
@@ -244,8 +253,23 @@ impl Signalling {
         world.keeper.follow(world.config.clone());
         world.web.follow(&world.config.admin);
         self.switchboard.handle_config(now, world.config.clone());
+        if !knew_rates {
+            self.begin_to_count(now);
+        }
         self.health.look_again(now.instant);
         info!("configuration reloaded");
+    }
+
+    /// Rates are new: the calls that had no price yet move the tiers of the next ones.
+    fn begin_to_count(&mut self, now: Moment) {
+        let World { config, store, .. } = &self.world;
+        if config.rates.is_some()
+            && let Err(error) = store.flush(FRESH_WRITES)
+        {
+            error!(%error, "the last calls may not be counted");
+        }
+        let (rates, database) = (config.rates.as_ref(), &config.cdr.database);
+        usage::restore(now.wall, rates, database, &mut self.switchboard);
     }
 
     async fn leave(self) {

@@ -95,11 +95,18 @@ impl fmt::Display for Rate {
     }
 }
 
+impl Amount {
+    /// Without the currency, exactly: `0.010300`.
+    pub fn figure(self) -> String {
+        let (whole, part) = (self.micros / 1_000_000, self.micros % 1_000_000);
+        format!("{whole}.{part:06}")
+    }
+}
+
 impl fmt::Display for Amount {
     /// `0.010300 USD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.micros / 1_000_000, self.micros % 1_000_000);
-        write!(f, "{whole}.{part:06} {}", self.currency)
+        write!(f, "{} {}", self.figure(), self.currency)
     }
 }
 

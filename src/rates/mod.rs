@@ -18,7 +18,7 @@ pub use book::RateBook;
 pub use card::{Card, Market};
 pub use pulse::Pulses;
 pub use reader::{Mistake, Mistakes};
-pub use tariff::{Charge, Initiator, PickedUp, RatesError, Tariff, TierScope};
+pub use tariff::{Charge, Initiator, PickedUp, RatesError, Tariff, Terms, TierScope};
 
 #[cfg(test)]
 mod tests;

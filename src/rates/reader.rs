@@ -51,7 +51,8 @@ impl RateBook {
             tiers: Vec::new(),
             mistakes: Vec::new(),
         };
-        reader.read_table(text);
+        // Spreadsheets begin UTF-8 with a byte order mark.
+        reader.read_table(text.strip_prefix('\u{feff}').unwrap_or(text));
         if reader.mistakes.is_empty() {
             Ok(reader.book)
         } else {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -11,14 +12,20 @@ use super::month::{Month, Usage};
 use super::pulse::Pulses;
 use crate::party::Party;
 
+/// What an account pays by.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub book: RateBook,
+    pub currency: Currency,
+    /// The account's: its midnights begin months and cards.
+    pub zone: TimeZone,
+    pub scope: TierScope,
+}
+
 /// Prices calls, and counts what the month has had.
 #[derive(Clone, Debug)]
 pub struct Tariff {
-    book: RateBook,
-    currency: Currency,
-    /// The account's: its midnights begin months and cards.
-    zone: TimeZone,
-    scope: TierScope,
+    terms: Terms,
     usage: Usage,
 }
 
@@ -75,14 +82,16 @@ pub enum RatesError {
 
 impl Tariff {
     /// Nothing called yet: give it the month's calls again after a start.
-    pub fn new(book: RateBook, currency: Currency, zone: TimeZone, scope: TierScope) -> Self {
+    pub fn new(terms: Terms) -> Self {
         Self {
-            book,
-            currency,
-            zone,
-            scope,
+            terms,
             usage: Usage::default(),
         }
+    }
+
+    /// New terms take over; what the months had so far stays. A market keeps its minutes by its name.
+    pub fn follow(&mut self, terms: Terms) {
+        self.terms = terms;
     }
 
     /// Counts and prices a call. A call that crosses a border between tiers costs the later tier's rate as a whole.
@@ -95,13 +104,13 @@ impl Tariff {
     }
 
     fn charge(&mut self, call: &PickedUp<'_>) -> Result<Charge, RatesError> {
-        let day = self.day(call.at)?;
+        let day = self.terms.day(call.at)?;
         let month = Month::from(day);
         if self.usage.is_closed(month) {
             return Err(RatesError::MonthClosed { day });
         }
-        let currency = self.currency;
-        let card = self.book.card(currency, day);
+        let currency = self.terms.currency;
+        let card = self.terms.book.card(currency, day);
         let card = card.ok_or(RatesError::NoCard { currency, day })?;
         let valid_from = card.valid_from;
         let market = card.market(call.user);
@@ -124,11 +133,23 @@ impl Tariff {
     }
 
     fn so_far(&self, month: Month, market: &str) -> Pulses {
-        let market = match self.scope {
+        let market = match self.terms.scope {
             TierScope::Market => Some(market),
             TierScope::Account => None,
         };
         self.usage.so_far(month, market)
+    }
+}
+
+impl Terms {
+    /// When the month before this moment's began: calls picked up since then are what a new [`Tariff`] must be given.
+    pub fn counted_since(&self, now: SystemTime) -> Result<SystemTime, RatesError> {
+        let begin = self.day(now)?.first_of_month();
+        let begin = begin
+            .checked_sub(1.month())
+            .and_then(|begin| begin.to_zoned(self.zone.clone()));
+        let begin = begin.map_err(|_| RatesError::Time)?;
+        Ok(begin.timestamp().into())
     }
 
     fn day(&self, at: SystemTime) -> Result<Date, RatesError> {

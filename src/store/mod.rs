@@ -1,20 +1,22 @@
 //! What must outlive this process: CDRs, and the consent ledger ([`Ledger`], kept by [`Keeper`]).
 //!
-//! CDRs are JSON lines for people and log shippers, and an embedded database for questions. One OS thread writes both;
-//! calls never wait for a disk. Each line is one `write` to a file opened for appending, so it survives the death of this
-//! process from then on, and is synced with its batch (what waited together), so a power failure costs at most what was
-//! on its way. A full disk or a locked database is counted, logged once, and tried again
-//! while the lines wait in memory; each of the two files goes on without the other.
+//! CDRs are JSON lines for people and log shippers, and an embedded database for questions ([`Records`]). One OS thread
+//! writes both; calls never wait for a disk. Each line is one `write` to a file opened for appending, so it survives the
+//! death of this process from then on, and is synced with its batch (what waited together), so a power failure costs at
+//! most what was on its way. A full disk or a locked database is counted, logged once, and tried again while the lines
+//! wait in memory; each of the two files goes on without the other.
 
 mod database;
 mod keeper;
 mod ledger;
 mod lines;
+mod records;
 mod sqlite;
 mod writer;
 
 pub use keeper::{Keeper, LedgerDoor, LedgerTroubles, NotKept};
 pub use ledger::{Ledger, LedgerError, News};
+pub use records::{Answer, Filter, ReadError, Record, Records, Span};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,6 +79,15 @@ pub enum StoreError {
     },
     #[error("{0}")]
     Ledger(#[from] LedgerError),
+    #[error(
+        "the database {file} has schema {found}, this program reads {known}: \
+         wabridge run brings it up to date when it starts"
+    )]
+    Older {
+        file: PathBuf,
+        found: u32,
+        known: u32,
+    },
     #[error("cannot start a thread that writes: {0}")]
     Thread(std::io::Error),
 }

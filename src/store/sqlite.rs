@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
 
@@ -27,16 +27,42 @@ pub(super) fn open(file: &Path, schema: &[&str]) -> Result<Connection, StoreErro
         .open(file);
     let mut connection = Connection::open(file).map_err(failed)?;
     set_up(&connection).map_err(failed)?;
-    let found: u32 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
+    let found = version(&connection).map_err(failed)?;
+    refuse_newer(file, found, schema)?;
+    migrate(&mut connection, schema, found).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens a file that is there, for reading alone, beside whoever writes it.
+pub(super) fn open_to_read(file: &Path, schema: &[&str]) -> Result<Connection, StoreError> {
+    let failed = |error| StoreError::Database {
+        file: file.to_owned(),
+        error,
+    };
+    let connection =
+        Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    let found = version(&connection).map_err(failed)?;
+    refuse_newer(file, found, schema)?;
+    let known = schema.len() as u32;
+    if found < known {
+        let file = file.to_owned();
+        return Err(StoreError::Older { file, found, known });
+    }
+    Ok(connection)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn refuse_newer(file: &Path, found: u32, schema: &[&str]) -> Result<(), StoreError> {
     let known = schema.len() as u32;
     if found > known {
         let file = file.to_owned();
         return Err(StoreError::Newer { file, found, known });
     }
-    migrate(&mut connection, schema, found).map_err(failed)?;
-    Ok(connection)
+    Ok(())
 }
 
 /// Readers never wait for us in WAL mode; `FULL` syncs each commit.

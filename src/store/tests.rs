@@ -1,4 +1,5 @@
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -107,12 +108,12 @@ fn rows_are_found_by_number_time_and_wacid() {
     let question = "SELECT call FROM cdr WHERE wacid = 'wacid.c00007'";
     assert_eq!(disk.ask(question), ["c00007"]);
     let found = disk.ask(
-        "SELECT call FROM cdr WHERE number = '+4930123' AND started >= '2026-11-20' AND talk_s > 1",
+        "SELECT call FROM cdr WHERE number = '+4930123' AND started >= '2026-11-20' AND talk_ms > 1000",
     );
     assert_eq!(found.len(), 10);
     let database = Connection::open(&disk.files.database).unwrap();
     for (column, index) in [
-        ("started", "cdr_started"),
+        ("at", "cdr_at"),
         ("number", "cdr_number"),
         ("user", "cdr_user"),
         ("wacid", "cdr_wacid"),
@@ -121,6 +122,188 @@ fn rows_are_found_by_number_time_and_wacid() {
         let plan: String = database.query_row(&plan, [], |row| row.get(3)).unwrap();
         assert!(plan.contains(index), "{plan}");
     }
+}
+
+/// The first schema, with a call, as a program of that day left it.
+#[test]
+fn a_database_of_an_older_program_gets_its_columns() {
+    let disk = Disk::new();
+    let old = Connection::open(&disk.files.database).unwrap();
+    old.execute_batch(database::SCHEMA[0]).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let Line { call, json } = line(1);
+    old.execute(
+        "INSERT INTO cdr (call, line) VALUES (?1, ?2)",
+        [&call.0, &json],
+    )
+    .unwrap();
+    drop(old);
+    let told = Records::open(&disk.files.database).err().unwrap();
+    assert!(matches!(told, StoreError::Older { found: 1, .. }), "{told}");
+    let store = Store::open(&disk.files).unwrap();
+    keep(&store, 2..3);
+    store.close(LONG).unwrap();
+    let found = disk.ask("SELECT call || ' ' || talk_ms || ' ' || at FROM cdr ORDER BY call");
+    assert_eq!(
+        found,
+        [
+            "c00001 1500 2026-11-20T10:00:00.000Z",
+            "c00002 1500 2026-11-20T10:00:00.000Z"
+        ]
+    );
+    assert_eq!(
+        disk.ask("SELECT line FROM cdr WHERE call = 'c00001'"),
+        [json]
+    );
+}
+
+/// A call to or from a user, answered or not, an hour after the one before.
+fn call_line(hour: u32, direction: &str, user: &str, answered: bool, rest: &str) -> Line {
+    let call = format!("c{hour:05}");
+    let started = format!("2026-11-20T{hour:02}:00:00.000Z");
+    let answered = match answered {
+        true => format!("\"2026-11-20T{hour:02}:00:05.000Z\""),
+        false => "null".to_owned(),
+    };
+    let json = format!(
+        r#"{{"call":"{call}","direction":"{direction}","user":"{user}","user_id":"DE.{hour}","number":"+17015550100","trunk":"office","started":"{started}","answered":{answered},"talk_s":6.1{rest}}}"#
+    );
+    Line {
+        call: CallRef(call),
+        json,
+    }
+}
+
+fn asked(disk: &Disk, filter: Filter) -> Vec<String> {
+    let records = Records::open(&disk.files.database).unwrap();
+    let mut found = Vec::new();
+    let end: ControlFlow<()> = records
+        .each(&filter, |record| {
+            found.push(record.call);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(end.is_continue());
+    found
+}
+
+#[test]
+fn calls_are_found_by_every_condition() {
+    use crate::call::cdr::CallDirection;
+    use crate::call::ending::Cause;
+    let disk = Disk::new();
+    let store = Store::open(&disk.files).unwrap();
+    let bad = r#","ending":{"cause":"busy","by":"callee"},"quality":{"user":"b","a":{"mos_received":1.0},"b":{"mos_received":4.1,"mos_sent":2.5}}"#;
+    for line in [
+        call_line(1, "user_initiated", "+491", true, ""),
+        call_line(2, "business_initiated", "+492", false, bad),
+        call_line(3, "business_initiated", "+491", true, ""),
+    ] {
+        store.keep_line(line);
+    }
+    store.flush(LONG).unwrap();
+    let time = |text: &str| Some(text.parse().unwrap());
+    let all = Filter::default();
+    for (filter, found) in [
+        (all.clone(), vec!["c00001", "c00002", "c00003"]),
+        (
+            Filter {
+                from: time("2026-11-20T01:00:05Z"),
+                to: time("2026-11-20T03:00:05Z"),
+                ..all.clone()
+            },
+            vec!["c00001", "c00002"],
+        ),
+        (
+            Filter {
+                user: Some("+491".to_owned()),
+                ..all.clone()
+            },
+            vec!["c00001", "c00003"],
+        ),
+        (
+            Filter {
+                user: Some("DE.2".to_owned()),
+                number: Some("+17015550100".to_owned()),
+                trunk: Some("office".to_owned()),
+                ..all.clone()
+            },
+            vec!["c00002"],
+        ),
+        (
+            Filter {
+                direction: Some(CallDirection::BusinessInitiated),
+                answer: Some(Answer::Answered),
+                ..all.clone()
+            },
+            vec!["c00003"],
+        ),
+        (
+            Filter {
+                cause: Some(Cause::Busy),
+                answer: Some(Answer::Unanswered),
+                ..all.clone()
+            },
+            vec!["c00002"],
+        ),
+        (
+            Filter {
+                mos_below: Some(3.0),
+                ..all.clone()
+            },
+            vec!["c00002"],
+        ),
+        (
+            Filter {
+                mos_below: Some(2.0),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            Filter {
+                span: Span::First(1),
+                ..all.clone()
+            },
+            vec!["c00001"],
+        ),
+        (
+            Filter {
+                span: Span::Last(2),
+                ..all.clone()
+            },
+            vec!["c00002", "c00003"],
+        ),
+        (
+            Filter {
+                trunk: Some("' OR 1 --".to_owned()),
+                ..all
+            },
+            vec![],
+        ),
+    ] {
+        assert_eq!(asked(&disk, filter.clone()), found, "{filter:?}");
+    }
+    store.close(LONG).unwrap();
+}
+
+#[test]
+fn reading_may_break_off_and_lines_are_as_written() {
+    let disk = Disk::new();
+    let store = Store::open(&disk.files).unwrap();
+    keep(&store, 0..10);
+    store.close(LONG).unwrap();
+    let records = Records::open(&disk.files.database).unwrap();
+    let mut lines = Vec::new();
+    let end = records.lines(&Filter::default(), |line| {
+        lines.push(line.to_owned());
+        match lines.len() {
+            3 => ControlFlow::Break("enough"),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    assert_eq!(end.unwrap(), ControlFlow::Break("enough"));
+    assert_eq!(lines, [0, 1, 2].map(|call| line(call).json));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod admin;
 mod calls;
 mod check;
+mod cost;
 mod lifecycle;
 mod reload;
 mod service_manager;

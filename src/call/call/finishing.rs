@@ -21,8 +21,10 @@ impl Call {
             | State::Answered
             | State::Confirmed
             | State::Transferring { .. } => {
-                if let Some(parting) = end.parting() {
-                    self.record.told_by_peer(parting);
+                if side == self.user
+                    && let Some(parting) = end.parting()
+                {
+                    self.record.told_by_whatsapp(parting);
                 }
                 if self.referrer_left(side) {
                     return;
@@ -149,7 +151,7 @@ impl Call {
         let state = std::mem::replace(&mut self.state, State::Over);
         if let State::Closing { mut cdr, .. } = state {
             cdr.first_audio = report.and_then(|report| report.sides[self.user].first_audio_after);
-            cdr.quality = report.map(Quality::of);
+            cdr.quality = report.map(|report| Quality::of(report, self.user));
             self.cdr = Some(cdr);
         }
     }

@@ -424,3 +424,26 @@ fn a_declined_call_is_unanswered_where_the_operator_says_so() {
         assert_eq!(books.facts, [fact]);
     }
 }
+
+#[test]
+fn whatsapp_alone_says_how_long_it_counted() {
+    for (side, counted) in [(Side::A, None), (Side::B, Some(3))] {
+        let now = Moment {
+            instant: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH,
+        };
+        let kind = Kind::Agent { late_offer: false };
+        let mut call = call(now, kind, 1);
+        call.handle_judgement(now, Judgement::Verdict(Verdict::Allowed));
+        let answer = LegEvent::Answered(agreement(Direction::SendRecv));
+        call.handle_leg(now, Side::B, answer);
+        let parting = Parting {
+            duration_s: Some(3),
+            ..Parting::default()
+        };
+        call.handle_leg(now, side, LegEvent::Ended(LegEnd::HungUp(parting)));
+        call.close(None);
+        let cdr = call.poll_cdr().unwrap();
+        assert_eq!(cdr.whatsapp_duration_s, counted, "{side}");
+    }
+}

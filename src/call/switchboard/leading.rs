@@ -159,7 +159,10 @@ impl Switchboard {
         while let Some(command) = line.call.poll_ledger() {
             self.ledger.push_back(command);
         }
-        self.cdrs.extend(line.call.poll_cdr());
+        if let Some(mut cdr) = line.call.poll_cdr() {
+            self.charging.charge(&mut cdr);
+            self.cdrs.push_back(cdr);
+        }
         if let Some(before) = std::mem::replace(&mut line.deadline, line.call.poll_timeout()) {
             self.deadlines.remove(&(before, call.clone()));
         }

@@ -528,6 +528,76 @@ mod the_door_of_commands {
 }
 
 #[test]
+fn rates() {
+    let rates = |text: &str| added(&format!("[rates]\n{text}"));
+    let good = "cards = [\"rates-2026-list.csv\"]\ncurrency = \"USD\"";
+    assert!(rates(good).is_empty());
+    assert_one(
+        &rates("currency = \"USD\""),
+        &["rates: cards is missing", "write cards = "],
+    );
+    assert_one(
+        &rates(&good.replace("\"rates-2026-list.csv\"", "")),
+        &["rates.cards: the list is empty"],
+    );
+    assert_one(
+        &rates("cards = [\"rates-2026-list.csv\"]"),
+        &["currency is missing"],
+    );
+    assert_one(
+        &rates(&good.replace("list", "my")),
+        &["rates.cards[1]: cannot read /etc/wabridge/rates-2026-my.csv"],
+    );
+    assert_one(
+        &rates(&good.replace("]", ", \"rates-2026-list.csv\"]"))[..1],
+        &["rates.cards[2]: the card in USD of 2026-01-01 is in a file above already"],
+    );
+    assert_one(
+        &rates(&good.replace("USD", "EUR")),
+        &["rates.currency: no card is in EUR"],
+    );
+    assert_one(&rates(&good.replace("USD", "dollars")), &["as in USD"]);
+    assert_one(
+        &rates(&format!("{good}\nzone = \"Mars/Base\"")),
+        &["rates.zone", "no such time zone"],
+    );
+    assert_one(
+        &rates(&format!("{good}\ntiers = \"acount\"")),
+        &["did you mean \"account\"?"],
+    );
+}
+
+#[test]
+fn a_rate_cards_mistakes_have_its_own_lines() {
+    let mut bench = Bench::new();
+    let text = format!("{MINIMAL}\n[rates]\ncards = [\"card.csv\"]\ncurrency = \"USD\"\n");
+    let header = "valid_from,currency,market,destinations,above_0\n";
+    bench.write(
+        "/etc/wabridge/card.csv",
+        &format!("{header}2026-01-01,USD,India,91 IN,0.005\n2026-01-01,USD,Chile,56 CL,cheap\n"),
+    );
+    assert_one(
+        &bench.findings(&text)[..1],
+        &[
+            "error: /etc/wabridge/card.csv:3: \"cheap\": a rate is written",
+            "write the price of a minute as in 0.0103",
+        ],
+    );
+    bench.write(
+        "/etc/wabridge/card.csv",
+        &format!("{header}2026-07-02,USD,India,91 IN,0.005\n"),
+    );
+    assert_one(
+        &bench.findings(&text),
+        &["warning", "the first card in USD is valid from 2026-07-02"],
+    );
+    bench
+        .files
+        .insert("/etc/wabridge/card.csv".into(), vec![0xff]);
+    assert_one(&bench.findings(&text), &["card.csv is no text"]);
+}
+
+#[test]
 fn all_mistakes_come_at_once_in_the_order_of_lines() {
     let text = MINIMAL
         .replace("faces = \"pbx\"", "faces = \"pxb\"")
@@ -649,7 +719,7 @@ mod any_text {
 
     proptest! {
         #[test]
-        fn is_survived(text in "(\\[\\[?(media|listeners|trunks|numbers|routes|log)(\\.[a-z\"+]{1,8})?\\]\\]?\n|[a-z_]{1,12} = ([0-9-]{1,4}|\"[ -~]{0,10}\"|\\[\\]|\\{\\}|true)\n){0,20}") {
+        fn is_survived(text in "(\\[\\[?(media|listeners|trunks|numbers|routes|rates|log)(\\.[a-z\"+]{1,8})?\\]\\]?\n|[a-z_]{1,12} = ([0-9-]{1,4}|\"[ -~]{0,10}\"|\\[\\]|\\{\\}|true)\n){0,20}") {
             let _ = Bench::new().findings(&text);
         }
 

@@ -17,6 +17,7 @@ use super::{Config, Outside, Report, Severity, parse};
 
 const CHAIN: &str = "/etc/letsencrypt/live/sip.example.com/fullchain.pem";
 const KEY: &str = "/etc/letsencrypt/live/sip.example.com/privkey.pem";
+const CARD: &str = include_str!("../../../examples/rates-2026-list.csv");
 const MINIMAL: &str = include_str!("../../../examples/minimal.toml");
 
 /// 1 July 2026.
@@ -47,6 +48,7 @@ impl Bench {
         bench.write("/etc/wabridge/pbx2.password", "of the second PBX\r\n");
         bench.write("/etc/wabridge/pbx-ca.pem", &chain);
         bench.write("/etc/wabridge/admin.token", "token-of-the-operator\n");
+        bench.write("/etc/wabridge/rates-2026-list.csv", CARD);
         for name in ["PASSWORD", "TRUNK_PASSWORD", "PEER_PASSWORD"] {
             let name = format!("WABRIDGE_SUPPORT_{name}");
             bench.variables.insert(name.clone(), name);

@@ -88,6 +88,26 @@ fn the_latest_card_that_is_valid_counts() {
 }
 
 #[test]
+fn books_are_put_together_card_by_card() {
+    let card = |day: &str, rate: &str| {
+        let text = format!(
+            "\u{feff}valid_from,currency,market,destinations,above_0\n{day},USD,All,*,{rate}\n"
+        );
+        RateBook::read(&text).unwrap()
+    };
+    let mut book = card("2026-04-01", "1");
+    assert_eq!(book.add(card("2026-01-01", "2")), []);
+    let day: jiff::civil::Date = "2026-04-01".parse().unwrap();
+    assert_eq!(book.add(card("2026-04-01", "3")), [(day, usd())]);
+    assert_eq!(book.begins(usd()), Some("2026-01-01".parse().unwrap()));
+    assert_eq!(book.begins("EUR".parse().unwrap()), None);
+    assert_eq!(
+        book.card(usd(), day),
+        card("2026-04-01", "1").card(usd(), day)
+    );
+}
+
+#[test]
 fn every_mistake_is_told_with_its_line_and_remedy() {
     let text = format!(
         "# Comments count as lines.\n{HEADER}\

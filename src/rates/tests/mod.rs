@@ -23,7 +23,17 @@ fn usd() -> Currency {
 
 fn tariff(cards: &str, scope: TierScope) -> Tariff {
     let book = RateBook::read(cards).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    Tariff::new(book, usd(), TimeZone::UTC, scope)
+    Tariff::new(terms(book, TimeZone::UTC, scope))
+}
+
+fn terms(book: RateBook, zone: TimeZone, scope: TierScope) -> Terms {
+    let currency = usd();
+    Terms {
+        book,
+        currency,
+        zone,
+        scope,
+    }
 }
 
 fn call(user: &Party, at: SystemTime, talk: Duration) -> PickedUp<'_> {

@@ -120,7 +120,7 @@ fn calls_from_users_are_free_and_move_no_tier() {
 fn days_and_months_begin_at_the_accounts_midnight() {
     let book = RateBook::read(CARDS).unwrap();
     let zone = TimeZone::get("Asia/Kolkata").unwrap();
-    let mut tariff = Tariff::new(book, usd(), zone, TierScope::Market);
+    let mut tariff = Tariff::new(terms(book, zone, TierScope::Market));
     let user = user(INDIA);
     let mut rate = |at| {
         let call = call(&user, time(at), Duration::from_secs(1));
@@ -176,4 +176,54 @@ fn what_has_no_price_says_why_and_counts_nothing() {
     let user = user(INDIA);
     let call = call(&user, time(july), Duration::from_secs(1));
     assert_eq!(tariff.handle_call(&call).unwrap().unwrap().tier, 1);
+}
+
+#[test]
+fn new_terms_keep_what_the_month_had() {
+    let mut tariff = tariff(CARDS, TierScope::Market);
+    let user = user(INDIA);
+    let at = time("2026-07-01T10:00:00Z");
+    let long = call(&user, at, Duration::from_secs(600));
+    assert_eq!(tariff.handle_call(&long).unwrap().unwrap().tier, 1);
+    let dearer = CARDS.replace("0.005,0.0045", "0.007,0.0065");
+    let book = RateBook::read(&dearer).unwrap();
+    tariff.follow(terms(book, TimeZone::UTC, TierScope::Market));
+    let short = call(&user, at, Duration::from_secs(1));
+    let charge = tariff.handle_call(&short).unwrap().unwrap();
+    assert_eq!((charge.tier, charge.price.micros), (2, 650));
+}
+
+#[test]
+fn usage_counts_from_the_accounts_last_month_on() {
+    let book = RateBook::read(CARDS).unwrap();
+    for (zone, now, since) in [
+        ("UTC", "2026-11-20T10:00:00Z", "2026-10-01T00:00:00Z"),
+        ("UTC", "2026-01-01T00:00:00Z", "2025-12-01T00:00:00Z"),
+        (
+            "Asia/Kolkata",
+            "2026-10-31T18:29:59Z",
+            "2026-08-31T18:30:00Z",
+        ),
+        (
+            "Asia/Kolkata",
+            "2026-10-31T18:30:00Z",
+            "2026-09-30T18:30:00Z",
+        ),
+        (
+            "America/Los_Angeles",
+            "2026-12-01T08:00:00Z",
+            "2026-11-01T07:00:00Z",
+        ),
+    ] {
+        let terms = terms(
+            book.clone(),
+            TimeZone::get(zone).unwrap(),
+            TierScope::Market,
+        );
+        assert_eq!(
+            terms.counted_since(time(now)),
+            Ok(time(since)),
+            "{zone} {now}"
+        );
+    }
 }

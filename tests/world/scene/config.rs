@@ -71,6 +71,7 @@ pub fn config() -> Config {
         trunks: BTreeMap::from([("office".to_owned(), trunk("office"))]),
         routes: Vec::new(),
         consent: Consent::default(),
+        rates: None,
         cdr: CdrFiles {
             json_lines: PathBuf::from("cdr.jsonl"),
             database: PathBuf::from("cdr.sqlite"),

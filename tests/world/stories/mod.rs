@@ -9,6 +9,7 @@ mod cancel_crosses_answer;
 mod challenge;
 mod changes;
 mod click_to_call;
+mod cost;
 mod digits;
 mod failover;
 mod forked;
