@@ -118,6 +118,17 @@ pub enum How {
     Update,
 }
 
+impl Behaviour {
+    /// Neither a response nor media may wait for the voice.
+    pub(super) fn prepare(&self) {
+        if let Says::Voice(voice) = self.says {
+            for codec in &self.codecs {
+                voice.samples_at(codec.rate());
+            }
+        }
+    }
+}
+
 impl Default for Behaviour {
     /// An agent answers after a second and talks until the caller hangs up.
     fn default() -> Self {

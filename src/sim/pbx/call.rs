@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::entropy::Entropy;
 use crate::sim::fault::Fault;
 use crate::sim::media::crypto::Key;
-use crate::sim::media::mouth::{Says, Style};
+use crate::sim::media::mouth::Style;
 use crate::sim::media::session::Party;
 use crate::sim::media::{Heard, Session};
 use crate::sim::pbx::behaviour::Behaviour;
@@ -93,6 +93,7 @@ pub async fn take(
 
 /// A call of ours over `wire`, from the INVITE to the report.
 pub async fn place(exchange: &Arc<Exchange>, plan: Plan, wire: Wire) -> Report {
+    plan.behaviour.prepare();
     let beginning = Beginning::of_plan(exchange, &plan, wire);
     let call_id = beginning.dialog.call_id.clone();
     let messages = exchange.hub.join(&call_id);
@@ -151,7 +152,6 @@ impl Call {
         beginning: Beginning,
         messages: mpsc::Receiver<Incoming>,
     ) -> std::io::Result<Self> {
-        prepare(&behaviour);
         let mut entropy = exchange.entropy();
         let ssrc = entropy.u32();
         let session = open_session(exchange, &behaviour, ssrc, &mut entropy).await?;
@@ -274,15 +274,6 @@ impl Call {
 
     pub async fn reply(&self, wire: &Wire, request: &Message, status: u16, reason: &str) {
         wire.send(&self.respond(request, status, reason)).await;
-    }
-}
-
-/// Media must not wait for the voice.
-fn prepare(behaviour: &Behaviour) {
-    if let Says::Voice(voice) = behaviour.says {
-        for codec in &behaviour.codecs {
-            voice.samples_at(codec.rate());
-        }
     }
 }
 

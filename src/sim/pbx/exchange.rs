@@ -65,6 +65,10 @@ impl Exchange {
         otherwise: Option<Behaviour>,
         entropy: Entropy,
     ) -> (Arc<Self>, mpsc::Receiver<(String, Report)>) {
+        numbers
+            .values()
+            .chain(&otherwise)
+            .for_each(Behaviour::prepare);
         let (hub, strangers) = Hub::new();
         let (reports, receiver) = mpsc::channel(256);
         let exchange = Arc::new(Self {
