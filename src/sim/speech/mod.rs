@@ -25,7 +25,8 @@ static AGENT: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("agent
 static COLLEAGUE: LazyLock<Arc<[i16]>> = LazyLock::new(|| load(include_bytes!("colleague.wav")));
 
 /// What has been resampled once: it takes longer than a call's first packet may.
-static FITTED: Mutex<BTreeMap<(Voice, u32), Arc<[i16]>>> = Mutex::new(BTreeMap::new());
+static FITTED: Mutex<Fitted> = Mutex::new(BTreeMap::new());
+type Fitted = BTreeMap<(Voice, u32), Arc<[i16]>>;
 
 /// What a party says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
