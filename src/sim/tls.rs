@@ -124,6 +124,10 @@ impl Authority {
     }
 
     /// PEM of the authority itself.
+    pub fn pem(&self) -> String {
+        self.pem.clone()
+    }
+
     pub fn save(&self, path: &Path) -> Result<(), TlsError> {
         Ok(std::fs::write(path, &self.pem)?)
     }

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -35,6 +36,9 @@ pub struct Wish {
     pub answer_timeout_s: u32,
     /// Ports on 127.0.0.1 of the trunk's peers, first choice first; none: Asterisk's.
     pub peers: &'static [u16],
+    /// Where `wa.meta.vc` is, and whom to trust for it.
+    pub whatsapp: Option<SocketAddr>,
+    pub trust: Option<String>,
 }
 
 impl Wish {
@@ -46,19 +50,28 @@ impl Wish {
             pbx_port: 0,
             answer_timeout_s: 60,
             peers: &[],
+            whatsapp: None,
+            trust: None,
         }
     }
 }
 
 pub struct Bridge {
     process: Child,
+    /// The port that Asterisk's configuration names is one bridge's at a time.
+    _turn: Option<MutexGuard<'static, ()>>,
     pub facing_whatsapp: SocketAddr,
     pub directory: TempDir,
 }
 
+static TURN: Mutex<()> = Mutex::new(());
+
 static NEXT_PORTS: AtomicU16 = AtomicU16::new(20_000);
 
 impl Bridge {
+    /// The number of calls to users.
+    pub const CALLS_FROM: &str = "+4930123456";
+
     pub fn start(wish: &Wish) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let whatsapp = free_tcp_port();
@@ -67,7 +80,12 @@ impl Bridge {
         } else {
             wish.pbx_port
         };
+        let turn =
+            (wish.pbx_port != 0).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
         write_certificates(&directory);
+        if let Some(trust) = &wish.trust {
+            std::fs::write(directory.path().join("whatsapp.pem"), trust).expect("roots");
+        }
         let file = directory.path().join("wabridge.toml");
         std::fs::write(&file, config(wish, whatsapp, pbx, &directory)).expect("the configuration");
         std::fs::create_dir(directory.path().join("profiles")).expect("profiles");
@@ -83,6 +101,7 @@ impl Bridge {
             .expect("the bridge");
         let bridge = Self {
             process,
+            _turn: turn,
             facing_whatsapp: SocketAddr::from(([127, 0, 0, 1], whatsapp)),
             directory,
         };
@@ -172,6 +191,14 @@ fn config(wish: &Wish, whatsapp: u16, pbx: u16, directory: &TempDir) -> String {
             "advertise = \"localhost\"\ncertificate = \"server.pem\"\nprivate_key = \"server.key\"\ntrust = \"unverified\""
         }
     };
+    let (hosts, trust) = match wish.whatsapp {
+        Some(address) => (
+            format!("[hosts]\n\"wa.meta.vc\" = \"{address}\"\n"),
+            "trust_file = \"whatsapp.pem\"",
+        ),
+        None => (String::new(), ""),
+    };
+    let calls_from = Bridge::CALLS_FROM;
     let first_port = NEXT_PORTS.fetch_add(64, Ordering::Relaxed);
     let last_port = first_port + 63;
     let folder = directory.path().display();
@@ -194,6 +221,7 @@ bind = "127.0.0.1:{whatsapp}"
 advertise = "{HOST}:{whatsapp}"
 certificate = "server.pem"
 private_key = "server.key"
+{trust}
 
 [listeners.pbx]
 faces = "pbx"
@@ -215,8 +243,15 @@ password = "{PASSWORD}"
 trunk = "asterisk"
 extension = "{extension}"
 
+[numbers."{calls_from}"]
+password = "{PASSWORD}"
+trunk = "asterisk"
+
+{hosts}
+
 [trunks.asterisk]
 profile = "lab"
+number = "{calls_from}"
 
 {peers}
 

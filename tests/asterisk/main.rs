@@ -5,6 +5,7 @@ mod audio;
 mod bridge;
 mod call;
 mod endings;
+mod outbound;
 mod pbx;
 mod sound;
 mod trunk;

@@ -38,6 +38,13 @@ pub fn wait_for_log(text: &str) -> bool {
     false
 }
 
+/// The last line of Asterisk's log with `text`, without what follows it in quotes or colours.
+pub fn log_line(text: &str) -> String {
+    let log = std::fs::read_to_string(root().join("run/lab/log/messages")).unwrap_or_default();
+    let lines = log.lines().filter(|line| line.contains(text));
+    lines.last().unwrap_or_default().trim().to_owned()
+}
+
 /// A recording that comes with Asterisk.
 pub fn recording(name: &str) -> PathBuf {
     root()
