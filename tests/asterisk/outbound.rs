@@ -210,14 +210,12 @@ fn outcomes() {
         let user = cdr["user"].as_str().unwrap_or_default();
         let (_, cause, seen_by_agent) = &table[user];
         assert_eq!(cdr["ending"]["cause"], *cause, "{cdr}");
-        let seen = format!("to-whatsapp {user}:");
-        assert!(pbx::wait_for_log(&seen), "{seen}");
+        // The dialplan goes on after calls that were not answered.
         if *seen_by_agent != 16 {
-            assert!(
-                pbx::log_line(&seen).ends_with(&format!(" {seen_by_agent}")),
-                "{}",
-                pbx::log_line(&seen)
-            );
+            let seen = format!("to-whatsapp {user}:");
+            assert!(pbx::wait_for_log(&seen), "{seen}");
+            let line = pbx::log_line(&seen);
+            assert!(line.ends_with(&format!(" {seen_by_agent}")), "{line}");
         }
         assert!(!whatsapp.gateway.is_called(user));
     }
@@ -286,5 +284,4 @@ fn referred() {
     let cdrs = wait_for_cdrs(&bridge, 1);
     assert_eq!(cdrs[0]["transfers"][0]["to"], "602", "{}", cdrs[0]);
     assert_eq!(cdrs[0]["transfers"][0]["outcome"], "answered");
-    assert!(pbx::wait_for_log("transfer: SUCCESS"));
 }
