@@ -8,7 +8,7 @@ use wabridge::call::switchboard::{Condition, MediaCommand, MediaEvent};
 use wabridge::media::bridge::{Event, Report};
 use wabridge::side::Side;
 
-use crate::scene::pbx::Callee;
+use crate::scene::pbx::{Callee, Caller};
 use crate::scene::sdp::{PbxSdp, pbx_answer};
 use crate::scene::whatsapp;
 use crate::scene::wire::Sip;
@@ -17,6 +17,8 @@ use crate::scene::world::{BACKUP, PBX, Reach, WHATSAPP, World};
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Invite(u32),
+    /// An agent dials the user.
+    Dial(u32),
     /// To the invite of that number, as far as there is one.
     Cancel(usize),
     Ack(usize),
@@ -80,6 +82,7 @@ fn act() -> impl Strategy<Value = Act> {
     let which = 0..4usize;
     prop_oneof![
         4 => (0..4u32).prop_map(Act::Invite),
+        2 => (0..4u32).prop_map(Act::Dial),
         1 => which.clone().prop_map(Act::Cancel),
         4 => which.clone().prop_map(Act::Ack),
         1 => which.clone().prop_map(Act::UserBye),
@@ -87,7 +90,7 @@ fn act() -> impl Strategy<Value = Act> {
         8 => (0..12usize, statuses.clone(), any::<bool>()).prop_map(|(n, s, b)| Act::Reply(n, s, b)),
         3 => (which.clone(), methods, any::<bool>()).prop_map(|(n, m, b)| Act::PbxAsks(n, m, b)),
         1 => which.clone().prop_map(Act::PbxAck),
-        2 => (which.clone(), statuses).prop_map(|(n, s)| Act::UserReply(n, s)),
+        4 => (which.clone(), statuses).prop_map(|(n, s)| Act::UserReply(n, s)),
         2 => (which.clone(), happenings).prop_map(|(n, h)| Act::Media(n, h)),
         6 => prop_oneof![0..200u64, 0..5_000u64, 0..70_000u64].prop_map(Act::Wait),
         1 => prop::sample::select(vec![Reach::Up, Reach::Up, Reach::Silent, Reach::Refused]).prop_map(Act::Reach),
@@ -105,6 +108,8 @@ fn act() -> impl Strategy<Value = Act> {
 struct Theatre {
     world: World,
     invites: Vec<Sip>,
+    /// Call-IDs of the agents' calls.
+    dials: BTreeSet<String>,
     sent: Vec<(&'static str, Sip)>,
     cseq: u32,
 }
@@ -113,6 +118,7 @@ impl Theatre {
     fn play(&mut self, act: Act) {
         match act {
             Act::Invite(call) => self.invite(call),
+            Act::Dial(call) => self.dial(call),
             Act::Cancel(n) => {
                 if let Some(invite) = self.invites.get(n).cloned() {
                     self.say(WHATSAPP, whatsapp::cancel(&invite));
@@ -160,6 +166,15 @@ impl Theatre {
             let invite = whatsapp::invite_number(call);
             self.invites.push(invite.clone());
             self.say(WHATSAPP, invite);
+        }
+    }
+
+    fn dial(&mut self, call: u32) {
+        let call_id = format!("agent-calls-{call}");
+        if self.dials.insert(call_id.clone()) {
+            let via = format!("SIP/2.0/UDP 10.0.0.20:5060;rport;branch=z9hG4bKdial{call}");
+            let invite = Caller::new().invite;
+            self.say(PBX, invite.set("Call-ID", call_id).set("Via", via));
         }
     }
 
@@ -219,6 +234,10 @@ impl Theatre {
         self.cseq += 1;
         let cseq = 100 + self.cseq;
         let request = Callee::new(invite).request_numbered(method, cseq);
+        let request = match method {
+            "REFER" => request.with("Refer-To", "<sip:200@10.0.0.20>"),
+            _ => request,
+        };
         let directions = ["sendrecv", "sendonly", "inactive"];
         let sdp = PbxSdp {
             version: cseq,
@@ -235,7 +254,12 @@ impl Theatre {
     fn user_replies(&mut self, n: usize, status: u16) {
         let requests = requests(&mut self.world, WHATSAPP);
         if let Some(request) = requests.into_iter().rev().nth(n) {
-            self.say(WHATSAPP, request.reply(status, "Said"));
+            let answers = request.is("INVITE") && (200..300).contains(&status);
+            let reply = match answers {
+                true => whatsapp::answer(&request),
+                false => request.reply(status, "Said"),
+            };
+            self.say(WHATSAPP, reply);
         }
     }
 
@@ -289,7 +313,9 @@ impl Theatre {
         let world = &mut self.world;
         prop_assert!(world.board.is_idle());
         prop_assert!(world.plane.open.is_empty());
-        prop_assert_eq!(world.cdrs.len(), self.invites.len(), "one CDR a call");
+        let calls = self.invites.len() + self.dials.len();
+        prop_assert_eq!(world.cdrs.len(), calls, "one CDR a call");
+        prop_assert!(world.ledger.is_at_rest());
         let refs: BTreeSet<_> = world.cdrs.iter().map(|cdr| cdr.call.clone()).collect();
         prop_assert_eq!(refs.len(), world.cdrs.len(), "each its own");
         for command in &world.plane.commands {
@@ -305,8 +331,10 @@ impl Theatre {
             prop_assert!(cdr.ended >= cdr.started);
         }
         for request in requests(world, WHATSAPP) {
-            let frozen = ["BYE", "ACK"].contains(&request.method().unwrap_or_default());
-            prop_assert!(frozen, "WhatsApp got\n{}", request);
+            let method = request.method().unwrap_or_default();
+            let frozen = ["BYE", "ACK"].contains(&method);
+            let of_a_new_call = method == "CANCEL" || is_call(&request);
+            prop_assert!(frozen || of_a_new_call, "WhatsApp got\n{}", request);
         }
         Ok(())
     }
@@ -332,6 +360,7 @@ fn holds(acts: Vec<Act>) -> Result<(), TestCaseError> {
     let mut theatre = Theatre {
         world: World::new(),
         invites: Vec::new(),
+        dials: BTreeSet::new(),
         sent: Vec::new(),
         cseq: 0,
     };
@@ -351,7 +380,8 @@ fn chosen(&[kind, which, how]: &[u8; 3]) -> Act {
     let n = usize::from(which % 12);
     let side = [Side::A, Side::B][usize::from(how % 2)];
     match kind % 24 {
-        0..3 => Act::Invite(u32::from(which % 4)),
+        0 | 1 => Act::Invite(u32::from(which % 4)),
+        2 => Act::Dial(u32::from(which % 4)),
         3 => Act::Cancel(n),
         4 | 5 => Act::Ack(n),
         6 => Act::UserBye(n),
