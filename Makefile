@@ -23,7 +23,7 @@ demo: build-tools
 
 test: test-tools
 	cargo test
-	$(if $(SUDO),$(SUDO) --preserve-env=PATH$(comma)HOME$(comma)CARGO_HOME$(comma)RUSTUP_HOME$(comma)CARGO_TARGET_DIR) tests/lab/run.sh cargo test --offline --test asterisk
+	$(if $(SUDO),$(SUDO) --preserve-env=PATH$(comma)HOME$(comma)CARGO_HOME$(comma)RUSTUP_HOME$(comma)CARGO_TARGET_DIR) tests/lab/run.sh cargo test --offline --test asterisk -- --test-threads=1
 
 lint: build-tools
 	cargo fmt --check

@@ -38,6 +38,16 @@ pub fn wait_for_log(text: &str) -> bool {
     false
 }
 
+/// Hangs up the channels whose names have this in them.
+pub fn hang_up(part: &str) {
+    for line in cli("core show channels concise").lines() {
+        let name = line.split('!').next().unwrap_or_default();
+        if name.contains(part) {
+            cli(&format!("channel request hangup {name}"));
+        }
+    }
+}
+
 /// The last line of Asterisk's log with `text`, without what follows it in quotes or colours.
 pub fn log_line(text: &str) -> String {
     let log = std::fs::read_to_string(root().join("run/lab/log/messages")).unwrap_or_default();
