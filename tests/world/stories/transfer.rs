@@ -410,7 +410,8 @@ fn a_target_that_is_not_there() {
     world.finish_one();
 }
 
-/// Fifty in a row on one call, with real sound: toward the user one SSRC in step, and nothing left open.
+/// Fifty in a row on one call, blind and attended by turns, with real bridges: toward the user one SSRC in step, never
+/// 200 ms without a packet, and nothing left open.
 #[test]
 fn fifty_in_a_row() {
     let mut world = World::with(|config| {
@@ -421,7 +422,11 @@ fn fifty_in_a_row() {
     world.play_real_sound();
     let mut talk = talking(&mut world);
     for round in 0..50u16 {
-        let mut target = referred(&mut world, &mut talk, "<sip:200@10.0.0.20>");
+        let to = match round % 2 {
+            0 => "<sip:200@10.0.0.20>",
+            _ => "<sip:200@10.0.0.20?Replaces=consult%3Bto-tag%3Dt%3Bfrom-tag%3Df>",
+        };
+        let mut target = referred(&mut world, &mut talk, to);
         target.rename(&format!("target-{round}"));
         if round % 3 == 0 {
             world.send(PBX, &target.ringing());
@@ -435,6 +440,13 @@ fn fifty_in_a_row() {
     let toward_user = world.sent(Side::A);
     assert_unbroken(toward_user, 960);
     assert!(toward_user.len() > 50 * 50, "{}", toward_user.len());
+    let gaps = toward_user.windows(2).map(|two| two[1].at - two[0].at);
+    let longest = gaps.max().unwrap_or_default();
+    assert!(longest < Duration::from_millis(200), "{longest:?}");
     hang_up(&mut world, &talk);
-    assert_eq!(world.finish_one().transfers.len(), 50);
+    let transfers = world.finish_one().transfers;
+    let attended = transfers
+        .iter()
+        .filter(|transfer| transfer.kind == TransferKind::Attended);
+    assert_eq!((transfers.len(), attended.count()), (50, 25));
 }
