@@ -41,47 +41,22 @@ impl Call {
     }
 
     pub(super) fn ring(&mut self, now: Moment, side: Side) {
-        match (&self.state, side) {
-            (State::Dialling { caller, .. }, Side::B) => {
-                let tells = self.habits.ringing && *caller == Caller::Waits;
-                if self.record.rang(now.wall) {
-                    info!("ringing");
-                    if tells {
-                        self.command(Side::A, LegCommand::Ring);
-                    }
-                }
+        let (State::Dialling { caller, .. }, Side::B) = (&self.state, side) else {
+            return;
+        };
+        let tells = self.habits.ringing && *caller == Caller::Waits;
+        if self.record.rang(now.wall) {
+            info!("ringing");
+            if tells {
+                self.command(Side::A, LegCommand::Ring);
             }
-            (
-                State::Asking { .. }
-                | State::Alerting { .. }
-                | State::Dialling { .. }
-                | State::Answered
-                | State::Confirmed
-                | State::Transferring { .. }
-                | State::Closing { .. }
-                | State::Over,
-                Side::A | Side::B,
-            ) => {}
         }
     }
 
     /// Early media is understood, so that nothing is clipped at the answer, but none of it is passed on before that.
     pub(super) fn agree_early(&mut self, side: Side, agreement: Box<Agreement>) {
-        match (&self.state, side) {
-            (State::Dialling { .. }, Side::B) | (State::Alerting { .. }, Side::A) => {
-                self.agree(side, agreement);
-            }
-            (
-                State::Asking { .. }
-                | State::Alerting { .. }
-                | State::Dialling { .. }
-                | State::Answered
-                | State::Confirmed
-                | State::Transferring { .. }
-                | State::Closing { .. }
-                | State::Over,
-                Side::A | Side::B,
-            ) => {}
+        if self.is_calling(side) {
+            self.agree(side, agreement);
         }
     }
 

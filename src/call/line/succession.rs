@@ -13,6 +13,7 @@ use crate::call::reception::Arrival;
 use crate::call::sip_leg::SipLeg;
 use crate::call::sip_words::not_acceptable;
 use crate::call::trunk::PeerId;
+use crate::sdp::Agreement;
 use crate::side::Side;
 use crate::sip::endpoint::{Event, Reply, RequestId};
 use crate::sip::refer::Refer;
@@ -179,7 +180,7 @@ impl Line {
         peer: &PeerId,
         arrival: &Arrival,
         rooms: &mut Rooms<'_>,
-    ) -> Result<(SipLeg, Option<crate::sdp::Agreement>), Reply> {
+    ) -> Result<(SipLeg, Option<Agreement>), Reply> {
         let request = &arrival.request;
         let media_type = request.headers.media_type();
         if !is_readable(media_type.as_deref(), &request.body) {
