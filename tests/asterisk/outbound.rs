@@ -263,6 +263,29 @@ fn called_back_into_the_dialplan() {
     assert_eq!(cdrs[0]["ending"]["by"], "caller");
 }
 
+/// The agent's side and the user hang up in the same moment: one record, and nothing left open.
+#[test]
+fn both_hang_up_at_once() {
+    let user = "+491700000045";
+    let does = User {
+        talk: Some(SECOND * 2),
+        ..User::quick()
+    };
+    let mut whatsapp = WhatsApp::with(&[(user, does)]);
+    let bridge = whatsapp.bridge();
+    pbx::cli(&format!(
+        "channel originate PJSIP/{user}@wabridge extension 607@try"
+    ));
+    whatsapp.report();
+    let cdrs = wait_for_cdrs(&bridge, 1);
+    assert_eq!(cdrs[0]["ending"]["cause"], "hung_up", "{}", cdrs[0]);
+    assert!(!whatsapp.gateway.is_called(user));
+    std::thread::sleep(SECOND);
+    let left = pbx::cli("core show channels concise");
+    assert!(!left.contains("PJSIP/wabridge"), "{left}");
+    assert_eq!(bridge.cdrs().len(), 1);
+}
+
 /// Asterisk refers the user to another extension; the user hears one stream without a gap.
 #[test]
 fn referred() {
