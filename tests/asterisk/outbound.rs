@@ -311,3 +311,32 @@ fn referred() {
     assert_eq!(cdrs[0]["transfers"][0]["to"], "602", "{}", cdrs[0]);
     assert_eq!(cdrs[0]["transfers"][0]["outcome"], "answered");
 }
+
+/// Fifty in a row, each leg beeping before it refers the user on: one stream toward the user, no leg left.
+#[test]
+fn referred_fifty_times() {
+    let user = "+491700000051";
+    let does = User {
+        talk: Some(SECOND * 50),
+        ..User::quick()
+    };
+    let mut whatsapp = WhatsApp::with(&[(user, does)]);
+    let bridge = whatsapp.bridge();
+    pbx::cli(&format!(
+        "channel originate PJSIP/{user}@wabridge extension 611@try"
+    ));
+    let (_, report) = whatsapp.report();
+    assert_held(&report);
+    assert_eq!(report.heard.ssrcs.len(), 1);
+    let gap = report.heard.longest_gap;
+    assert!(gap < Duration::from_millis(200), "{gap:?}");
+    let cdr = &wait_for_cdrs(&bridge, 1)[0];
+    let transfers = cdr["transfers"].as_array().expect("a list");
+    let answered = transfers.iter().filter(|one| one["outcome"] == "answered");
+    let answered = answered.count();
+    println!("{answered} transfers, longest gap {gap:?}");
+    assert!(answered >= 50, "{answered}");
+    std::thread::sleep(SECOND);
+    let left = pbx::cli("core show channels concise");
+    assert!(!left.contains("PJSIP/wabridge"), "{left}");
+}
