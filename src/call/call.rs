@@ -182,6 +182,11 @@ impl Call {
         call
     }
 
+    /// The side that WhatsApp is on.
+    pub fn user_side(&self) -> Side {
+        self.user
+    }
+
     pub fn handle_leg(&mut self, now: Moment, side: Side, event: LegEvent) {
         let _guard = self.span.clone().entered();
         match event {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use crate::call::ending::Ending;
+use crate::media::bridge::no_audio::Missing;
 use crate::media::bridge::{Report, StreamReport};
 use crate::rates::Charge;
 use crate::side::Side;
@@ -189,6 +190,12 @@ pub struct LegQuality {
     pub datagrams_rejected: u64,
     pub dtmf_received: u32,
     pub dtmf_sent: u32,
+    /// Why the peer was not heard for longest, and for how long. The words are those of the README.
+    pub no_audio_from: Option<&'static str>,
+    pub no_audio_from_s: Option<f64>,
+    /// The same for what the peer was to hear of us.
+    pub no_audio_to: Option<&'static str>,
+    pub no_audio_to_s: Option<f64>,
 }
 
 impl Quality {
@@ -232,8 +239,16 @@ impl LegQuality {
                 + rejected.before_agreement,
             dtmf_received: stream.dtmf_received,
             dtmf_sent: stream.dtmf_sent,
+            no_audio_from: stream.missing_from.map(|missing| missing.cause.token()),
+            no_audio_from_s: stream.missing_from.map(lasted),
+            no_audio_to: stream.missing_to.map(|missing| missing.cause.token()),
+            no_audio_to_s: stream.missing_to.map(lasted),
         }
     }
+}
+
+fn lasted(missing: Missing) -> f64 {
+    milliseconds(missing.lasted) / 1e3
 }
 
 fn milliseconds(duration: Duration) -> f64 {

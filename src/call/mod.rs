@@ -5,7 +5,7 @@
 //! [`routing`], with what [`identity`] tells of the caller; an agent's by [`outbound`]), and is a [`call`] with two
 //! [`leg`]s from then on; [`sip_leg`] is the kind of leg there is. Beside the calls: [`trunk`]s and their [`probing`],
 //! [`registration`], our own [`health`]. [`ending`] says how calls end, [`cdr`] what stays of them, [`charging`] what they
-//! cost. [`ledger`] and [`operator`] are the words with the consent ledger and with the people who run it.
+//! cost, [`missed`] in how many a side was not heard. [`ledger`] and [`operator`] are the words with the consent ledger and with the people who run it.
 
 pub mod admission;
 #[expect(
@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod leg;
 pub mod leg_end;
 pub mod line;
+pub mod missed;
 pub mod moment;
 pub mod operator;
 pub mod outbound;

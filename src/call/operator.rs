@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::call::cdr::{CallDirection, CallRef};
 use crate::call::health::Fitness;
+use crate::media::bridge::no_audio::{NoAudio, Way};
 use crate::party::{Party, PhoneNumber};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +76,24 @@ pub struct Status {
     /// Calls that are not over.
     pub calls: usize,
     pub peers: Vec<PeerStatus>,
+    /// Since the start.
+    pub no_audio: Vec<NoAudioCount>,
+}
+
+/// Calls in which audio was missing for one cause.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NoAudioCount {
+    pub leg: MissedLeg,
+    pub way: Way,
+    pub cause: NoAudio,
+    pub calls: u64,
+}
+
+/// Whose leg it was.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum MissedLeg {
+    User,
+    Pbx,
 }
 
 /// A peer of a trunk; one that is not probed counts as up.

@@ -22,6 +22,7 @@ use crate::call::charging::{Charging, PastCall};
 pub use crate::call::health::Condition;
 use crate::call::ledger::{LedgerCommand, LedgerEvent};
 use crate::call::line::Line;
+use crate::call::missed::Missed;
 pub use crate::call::moment::Moment;
 pub use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::call::registration::Registrations;
@@ -55,6 +56,7 @@ pub struct Switchboard {
     media: VecDeque<MediaCommand>,
     ledger: VecDeque<LedgerCommand>,
     charging: Charging,
+    missed: Missed,
     cdrs: VecDeque<Cdr>,
 }
 
@@ -92,6 +94,7 @@ impl Switchboard {
             media: VecDeque::new(),
             ledger: VecDeque::new(),
             charging: Charging::new(config.rates.as_ref()),
+            missed: Missed::default(),
             cdrs: VecDeque::new(),
             config,
             entropy,
@@ -119,6 +122,7 @@ impl Switchboard {
     pub fn handle_media(&mut self, now: Moment, event: MediaEvent) {
         let call = event.call().clone();
         if let Some(line) = self.lines.get_mut(&call) {
+            self.missed.handle_media(line.call.user_side(), &event);
             line.call.handle_media(now, event);
             self.settle_line(now, &call);
         }

@@ -138,6 +138,24 @@ pub fn carries_fec(packet: &[u8]) -> bool {
     first & 0x80 >> activity_bits != 0
 }
 
+/// Whether there may be more than silence in a packet: the voice activity bits of its SILK frames (RFC 6716 §4.2.3), which
+/// stand before the one of [`carries_fec`]. What has no such bits may hold anything.
+pub fn may_hold_voice(packet: &[u8]) -> bool {
+    match packet {
+        // DTX.
+        [] | [_] | [_, _] => false,
+        [toc, first, ..] if toc & 3 == 0 => match toc >> 3 {
+            0..=11 => {
+                let activity_bits = [1, 1, 2, 3][usize::from(toc >> 3 & 3)];
+                first >> (8 - activity_bits) != 0
+            }
+            12..=15 => first & 0x80 != 0,
+            _ => true,
+        },
+        [..] => true,
+    }
+}
+
 /// A frame of silence, for a stream that is passed through and so has no encoder.
 pub struct Silence {
     packet: [u8; 64],
@@ -281,6 +299,22 @@ mod tests {
             assert!(!carries_fec(&packet[..len]));
         }
         assert!(!carries_fec(&[]));
+    }
+
+    #[test]
+    fn voice_is_told_from_silence_without_decoding() {
+        let mut encoder = Encoder::new(&habits(), &whatsapp()).unwrap();
+        let mut packet = [0; 400];
+        let mut voices = |sound: &dyn Fn(usize) -> Vec<i16>| {
+            let frames = (0..50).filter(|n| {
+                let len = encoder.encode(&sound(*n), &mut packet).unwrap();
+                *n >= 10 && may_hold_voice(&packet[..len])
+            });
+            frames.count()
+        };
+        assert!(voices(&voice) > 30);
+        assert_eq!(voices(&|_| vec![0; 160]), 0);
+        assert!(!may_hold_voice(&[0x08]));
     }
 
     #[test]

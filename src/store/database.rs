@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::{Line, StoreError, sqlite};
 
-pub(super) const SCHEMA: [&str; 2] = ["
+pub(super) const SCHEMA: [&str; 3] = ["
     CREATE TABLE cdr (
         call    TEXT PRIMARY KEY,
         line    TEXT NOT NULL,
@@ -68,6 +68,13 @@ pub(super) const SCHEMA: [&str; 2] = ["
     CREATE INDEX cdr_user_id ON cdr (user_id, at);
     CREATE INDEX cdr_wacid ON cdr (wacid);
     CREATE INDEX cdr_billed ON cdr (answered) WHERE direction = 'business_initiated';
+", "
+    ALTER TABLE cdr ADD COLUMN no_audio_from_user TEXT AS (CASE json_extract(line, '$.quality.user')
+        WHEN 'b' THEN ifnull(json_extract(line, '$.quality.b.no_audio_from'), json_extract(line, '$.quality.a.no_audio_to'))
+        ELSE ifnull(json_extract(line, '$.quality.a.no_audio_from'), json_extract(line, '$.quality.b.no_audio_to')) END) VIRTUAL;
+    ALTER TABLE cdr ADD COLUMN no_audio_from_pbx TEXT AS (CASE json_extract(line, '$.quality.user')
+        WHEN 'b' THEN ifnull(json_extract(line, '$.quality.a.no_audio_from'), json_extract(line, '$.quality.b.no_audio_to'))
+        ELSE ifnull(json_extract(line, '$.quality.b.no_audio_from'), json_extract(line, '$.quality.a.no_audio_to')) END) VIRTUAL;
 "];
 
 /// When someone else holds it up, the lines wait in memory.

@@ -35,6 +35,8 @@ pub struct Filter {
     pub trunk: Option<String>,
     /// The sound was worse than this one way or the other.
     pub mos_below: Option<f64>,
+    /// One side was not heard, or did not hear, for a while; holds and silence are meant too.
+    pub no_audio: bool,
     pub span: Span,
 }
 
@@ -91,12 +93,15 @@ pub struct Record {
     pub charge_error: Option<String>,
     pub mos_from_user: Option<f64>,
     pub mos_to_user: Option<f64>,
+    /// Why the user was not heard for longest, on the way to us or on from us.
+    pub no_audio_from_user: Option<String>,
+    pub no_audio_from_pbx: Option<String>,
 }
 
 /// In the order in which [`record`] reads them.
 const COLUMNS: &str = "call, started, answered, ended, direction, number, user, user_id, country, wacid, \
     trunk, extension, peer, cause, ended_by, setup_ms, talk_ms, whatsapp_s, pulses, market, tier, rate_per_minute, \
-    price_micros, currency, charge_error, mos_from_user, mos_to_user";
+    price_micros, currency, charge_error, mos_from_user, mos_to_user, no_audio_from_user, no_audio_from_pbx";
 
 /// The disk's fault or SQLite's.
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +220,10 @@ fn conditions(filter: &Filter) -> Vec<(&'static str, Vec<Value>)> {
             let worst = "min(ifnull(mos_from_user, 5), ifnull(mos_to_user, 5)) < ?";
             (worst, vec![mos])
         }),
+        filter.no_audio.then(|| {
+            let either = "(no_audio_from_user IS NOT NULL OR no_audio_from_pbx IS NOT NULL)";
+            (either, Vec::new())
+        }),
     ]
     .into_iter()
     .flatten()
@@ -264,6 +273,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         charge_error: row.get(24)?,
         mos_from_user: row.get(25)?,
         mos_to_user: row.get(26)?,
+        no_audio_from_user: row.get(27)?,
+        no_audio_from_pbx: row.get(28)?,
     })
 }
 

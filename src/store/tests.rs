@@ -193,7 +193,7 @@ fn calls_are_found_by_every_condition() {
     use crate::call::ending::Cause;
     let disk = Disk::new();
     let store = Store::open(&disk.files).unwrap();
-    let bad = r#","ending":{"cause":"busy","by":"callee"},"quality":{"user":"b","a":{"mos_received":1.0},"b":{"mos_received":4.1,"mos_sent":2.5}}"#;
+    let bad = r#","ending":{"cause":"busy","by":"callee"},"quality":{"user":"b","a":{"mos_received":1.0},"b":{"mos_received":4.1,"mos_sent":2.5,"no_audio_from":"wrong_source"}}"#;
     for line in [
         call_line(1, "user_initiated", "+491", true, ""),
         call_line(2, "business_initiated", "+492", false, bad),
@@ -237,6 +237,13 @@ fn calls_are_found_by_every_condition() {
                 ..all.clone()
             },
             vec!["c00003"],
+        ),
+        (
+            Filter {
+                no_audio: true,
+                ..all.clone()
+            },
+            vec!["c00002"],
         ),
         (
             Filter {
@@ -285,6 +292,32 @@ fn calls_are_found_by_every_condition() {
         assert_eq!(asked(&disk, filter.clone()), found, "{filter:?}");
     }
     store.close(LONG).unwrap();
+}
+
+/// What is missing between a party and us is missing for the other one, on whichever leg.
+#[test]
+fn who_was_not_heard_is_said_of_either_leg() {
+    let disk = Disk::new();
+    let store = Store::open(&disk.files).unwrap();
+    for (hour, quality) in [
+        (1, r#"{"user":"a","a":{"no_audio_from":"stopped"},"b":{}}"#),
+        (
+            2,
+            r#"{"user":"a","a":{},"b":{"no_audio_to":"hold","no_audio_from":"silence"}}"#,
+        ),
+        (
+            3,
+            r#"{"user":"b","a":{"no_audio_to":"lost"},"b":{"no_audio_to":"no_address"}}"#,
+        ),
+    ] {
+        let quality = format!(r#","quality":{quality}"#);
+        store.keep_line(call_line(hour, "user_initiated", "+491", true, &quality));
+    }
+    store.close(LONG).unwrap();
+    let found = disk.ask(
+        "SELECT ifnull(no_audio_from_user, '-') || ' ' || ifnull(no_audio_from_pbx, '-') FROM cdr ORDER BY call",
+    );
+    assert_eq!(found, ["stopped -", "hold silence", "lost no_address"]);
 }
 
 #[test]

@@ -56,7 +56,10 @@ fn digits(heard: &[Heard], payload_type: PayloadType) -> Vec<u8> {
 fn told(world: &World) -> Vec<u8> {
     let digit = |event: &Event| match event {
         Event::Dtmf { digit, .. } => Some(*digit),
-        Event::FirstMedia { .. } | Event::Starved { .. } => None,
+        Event::FirstMedia { .. }
+        | Event::Starved { .. }
+        | Event::NoAudio { .. }
+        | Event::AudioAgain { .. } => None,
     };
     world.events.iter().filter_map(digit).collect()
 }

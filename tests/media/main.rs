@@ -7,4 +7,5 @@ mod anything;
 mod digits;
 mod feeding;
 mod listening;
+mod one_way;
 mod passing;

@@ -166,6 +166,8 @@ pub struct World {
     pub heard: Pair<Vec<Heard>>,
     pub rtcp: Pair<Vec<(Duration, Vec<u8>)>>,
     pub events: Vec<Event>,
+    /// What the bridge told of missing audio, kept apart: most stories have one side speak.
+    pub audio_news: Vec<(Duration, Event)>,
     opens: srtp::Inbound,
     protects: srtp::Outbound,
 }
@@ -194,6 +196,7 @@ impl World {
             heard: Pair::default(),
             rtcp: Pair::default(),
             events: Vec::new(),
+            audio_news: Vec::new(),
             opens: srtp::Inbound::new(SUITE, &crypto().send).unwrap(),
             protects: srtp::Outbound::new(SUITE, &crypto().receive).unwrap(),
         }
@@ -312,7 +315,12 @@ impl World {
             });
         }
         while let Some(event) = self.bridge.poll_event() {
-            self.events.push(event);
+            match event {
+                Event::NoAudio { .. } | Event::AudioAgain { .. } => {
+                    self.audio_news.push((at, event));
+                }
+                other => self.events.push(other),
+            }
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::call::call::{Call, State};
 use crate::call::ending::{Cause, Ending};
 use crate::call::leg::{Digit, LegCommand};
 use crate::call::moment::Moment;
 use crate::media::bridge;
+use crate::media::bridge::no_audio::{NoAudio, Way};
 use crate::sdp::{Agreement, Direction};
 use crate::side::Side;
 
@@ -48,6 +49,16 @@ impl Call {
         match event {
             bridge::Event::FirstMedia { side } => info!(%side, "first media"),
             bridge::Event::Starved { side, silent_for } => self.starve(now, side, silent_for),
+            bridge::Event::NoAudio {
+                side,
+                way,
+                cause,
+                lasting,
+            } => self.tell_no_audio(side, way, cause, lasting),
+            bridge::Event::AudioAgain { side, way, after } => {
+                let (way, who, seconds) = (way.words(), self.who(side), after.as_secs());
+                info!(%side, "audio {way} {who} again after {seconds} s");
+            }
             bridge::Event::Dtmf {
                 side,
                 digit,
@@ -59,6 +70,23 @@ impl Call {
                     duration,
                 },
             ),
+        }
+    }
+
+    fn tell_no_audio(&self, side: Side, way: Way, cause: NoAudio, lasting: Duration) {
+        let (who, words, cause_word) = (self.who(side), cause.words(), cause.token());
+        let (seconds, way) = (lasting.as_secs(), way.words());
+        if cause.is_fault() {
+            warn!(%side, cause = cause_word, "no audio {way} {who} for {seconds} s: {words}");
+        } else {
+            info!(%side, cause = cause_word, "no audio {way} {who} for {seconds} s: {words}");
+        }
+    }
+
+    fn who(&self, side: Side) -> &'static str {
+        match side == self.user {
+            true => "the WhatsApp user",
+            false => "the PBX",
         }
     }
 

@@ -30,6 +30,7 @@ impl Switchboard {
                 fitness: self.fitness(),
                 calls: self.lines.len(),
                 peers: self.trunks.peers(),
+                no_audio: self.missed.counts(),
             }),
         };
         self.settle(now);

@@ -59,7 +59,7 @@ fn proceed(written: io::Result<()>) -> ControlFlow<io::Error> {
     }
 }
 
-const CSV: [&str; 27] = [
+const CSV: [&str; 29] = [
     "call",
     "started",
     "answered",
@@ -87,6 +87,8 @@ const CSV: [&str; 27] = [
     "charge_error",
     "mos_from_user",
     "mos_to_user",
+    "no_audio_from_user",
+    "no_audio_from_pbx",
 ];
 
 fn csv_cells(record: Record, zone: &TimeZone) -> [String; CSV.len()] {
@@ -119,6 +121,8 @@ fn csv_cells(record: Record, zone: &TimeZone) -> [String; CSV.len()] {
         shown(record.charge_error),
         shown(record.mos_from_user.map(mos)),
         shown(record.mos_to_user.map(mos)),
+        shown(record.no_audio_from_user),
+        shown(record.no_audio_from_pbx),
     ]
 }
 
@@ -137,13 +141,14 @@ fn columns() -> Vec<Column> {
         ("talk s", 8, Align::Right),
         ("pulses", 6, Align::Right),
         ("price", 12, Align::Right),
+        ("not heard", 9, Align::Left),
         ("call", 29, Align::Left),
     ]
     .map(|(heading, width, align)| Column::new(heading, width, align))
     .into()
 }
 
-fn table_cells(record: Record, zone: &TimeZone) -> [String; 13] {
+fn table_cells(record: Record, zone: &TimeZone) -> [String; 14] {
     let started = record.started.map(|started| {
         let local = started.to_zoned(zone.clone());
         local.strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -153,6 +158,15 @@ fn table_cells(record: Record, zone: &TimeZone) -> [String; 13] {
         (None, Some(_)) => "?".to_owned(),
         (None, None) => String::new(),
     };
+    let sides = [
+        ("user", record.no_audio_from_user),
+        ("PBX", record.no_audio_from_pbx),
+    ];
+    let sides = sides.into_iter();
+    let not_heard: Vec<String> = sides
+        .filter_map(|(side, cause)| Some(format!("{side}: {}", cause?)))
+        .collect();
+    let not_heard = not_heard.join(", ");
     [
         shown(started),
         record.direction.replace("_initiated", ""),
@@ -166,6 +180,7 @@ fn table_cells(record: Record, zone: &TimeZone) -> [String; 13] {
         seconds(record.talk),
         shown(record.pulses),
         price,
+        not_heard,
         record.call,
     ]
 }

@@ -62,6 +62,9 @@ pub struct Args {
     /// Calls that sounded worse than this (1.0 to 4.5) one way or the other
     #[arg(long, value_name = "MOS")]
     mos_below: Option<f64>,
+    /// Calls in which one side was not heard for a while, for whatever cause
+    #[arg(long)]
+    no_audio: bool,
     /// The first N calls alone
     #[arg(long, value_name = "N", conflicts_with_all = ["last", "sum"])]
     limit: Option<u32>,
@@ -170,6 +173,7 @@ impl Args {
             },
             trunk: self.trunk.clone(),
             mos_below: self.mos_below,
+            no_audio: self.no_audio,
             span: match (self.limit, self.last) {
                 (Some(count), _) => Span::First(count),
                 (None, Some(count)) => Span::Last(count),

@@ -10,7 +10,8 @@ use std::time::Instant;
 use crate::media::bridge::codecs::{Codecs, Hole, MadeUp, Plan, copy, length};
 use crate::media::bridge::egress::{Content, Egress};
 use crate::media::bridge::ingress::Payload;
-use crate::media::bridge::pcm::{Frame, Pcm, is_quiet};
+use crate::media::bridge::no_audio::Came;
+use crate::media::bridge::pcm::{Frame, Pcm, is_quiet, is_silent};
 use crate::media::bridge::timeline::{Before, LONGEST_LOSS, Timeline};
 use crate::media::event_in::{EventReceiver, Heard};
 use crate::media::opus;
@@ -32,6 +33,7 @@ pub struct Direction {
     /// Fill sent since the last sound.
     filled: Ticks,
     made_up: MadeUp,
+    came: Came,
 }
 
 /// What became of a packet.
@@ -68,6 +70,7 @@ impl Direction {
             timeline: Timeline::default(),
             filled: Ticks::ZERO,
             made_up: MadeUp::default(),
+            came: Came::default(),
         }
     }
 
@@ -127,8 +130,21 @@ impl Direction {
         self.made_up
     }
 
+    /// Of use to the other side, so far.
+    pub fn came(&self) -> Came {
+        self.came
+    }
+
+    /// A packet whose sound is not looked at.
+    fn take_unheard(&mut self) -> Outcome {
+        self.came.packets += 1;
+        self.came.sound += 1;
+        Outcome::Used
+    }
+
     fn handle_event(&mut self, now: Instant, packet: &Ordered<'_>, clock: u32) -> Outcome {
         self.timeline.reset();
+        self.take_unheard();
         let timestamp = packet.header.timestamp;
         let heard = self
             .events
@@ -149,10 +165,10 @@ impl Direction {
         let before = self.timeline.advance(codec, packet, length);
         if self.events.is_active() {
             self.timeline.reset();
-            return Outcome::Used;
+            return self.take_unheard();
         }
         if !out.egress.takes_sound() {
-            return Outcome::Used;
+            return self.take_unheard();
         }
         let sound = Sound {
             codec,
@@ -176,6 +192,8 @@ impl Direction {
     }
 
     fn pass(&mut self, now: Instant, sound: Sound<'_>, out: &mut Out<'_>) {
+        self.came.packets += 1;
+        self.came.sound += u64::from(opus::may_hold_voice(sound.payload));
         let lost = sound.before.lost - self.filled;
         out.egress.lose(lost, sound.length);
         let candidate = Candidate {
@@ -210,6 +228,7 @@ impl Direction {
         if !decoded {
             self.repair(codec, Hole { length, next: None });
         }
+        self.came.packets += u64::from(decoded);
         self.offer_frames(now, before.pause, out);
         match decoded {
             true => Outcome::Used,
@@ -226,6 +245,7 @@ impl Direction {
     /// `gap` lies before the first of them.
     fn offer_frames(&mut self, now: Instant, mut gap: Gap, out: &mut Out<'_>) {
         while let Some(frame) = self.pcm.pop() {
+            self.came.sound += u64::from(!is_silent(&frame));
             let candidate = Candidate {
                 length: Ticks::FRAME,
                 gap: std::mem::replace(&mut gap, Gap::None),

@@ -277,10 +277,21 @@ impl Egress {
         }
     }
 
+    /// The peer may be sent to, by the last agreement.
+    pub fn is_allowed(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.allowed)
+    }
+
+    pub fn protects(&self) -> bool {
+        self.protection.is_usable()
+    }
+
+    pub fn has_target(&self) -> bool {
+        self.target.is_some()
+    }
+
     fn open_or_close(&mut self, now: Instant) {
-        let allowed = self.terms.as_ref().is_some_and(|terms| terms.allowed);
-        let usable = self.protection.is_usable();
-        if self.started.is_some() && self.target.is_some() && allowed && usable {
+        if self.started.is_some() && self.has_target() && self.is_allowed() && self.protects() {
             let skip = self.pacer.start(now);
             self.sender.skip(skip);
         } else {

@@ -127,8 +127,7 @@ impl Ingress {
 
     /// From now on silence is counted, if the peer may send.
     pub fn expect(&mut self, now: Instant) {
-        let allowed = self.terms.as_ref().is_some_and(|terms| terms.allowed);
-        self.life.expect(now, allowed);
+        self.life.expect(now, self.is_allowed());
     }
 
     /// Authentic RTP from where the peer is, or nothing.
@@ -229,6 +228,15 @@ impl Ingress {
             Some(terms) => terms.payload(payload_type),
             None => Payload::Unknown,
         }
+    }
+
+    /// The peer may send, by the last agreement.
+    pub fn is_allowed(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.allowed)
+    }
+
+    pub fn opens(&self) -> bool {
+        self.protection.is_usable()
     }
 
     pub fn target(&self) -> Option<SocketAddr> {

@@ -15,6 +15,7 @@ mod egress;
 mod ingress;
 mod lane;
 mod life;
+pub mod no_audio;
 mod pcm;
 mod protection;
 mod report;
@@ -38,6 +39,7 @@ use direction::{Direction, Out};
 use egress::Egress;
 use ingress::{Ingress, Standing};
 use lane::{EVENTS, Lane, push};
+use no_audio::{News, NoAudio, Sight, Watch, Way};
 pub use report::{Rejected, Report, StreamReport};
 use reporting::Reporting;
 
@@ -103,6 +105,19 @@ pub enum Event {
     FirstMedia { side: Side },
     /// `Habits::media_timeout` passed without a valid packet.
     Starved { side: Side, silent_for: Duration },
+    /// There is no audio from this side, or to it, and why; each cause is told once.
+    NoAudio {
+        side: Side,
+        way: Way,
+        cause: NoAudio,
+        lasting: Duration,
+    },
+    /// What was told is over.
+    AudioAgain {
+        side: Side,
+        way: Way,
+        after: Duration,
+    },
     /// A digit ended; it came from this side by RFC 4733. Already played to the other side if that side takes it.
     Dtmf {
         side: Side,
@@ -137,6 +152,7 @@ struct Stream {
     ingress: Ingress,
     egress: Egress,
     reporting: Reporting,
+    watch: Watch,
     /// Of the last agreement, for making codecs.
     receive: Vec<Codec>,
     limits: OpusLimits,
@@ -209,6 +225,7 @@ impl Bridge {
                 &mut stream.egress,
                 &mut self.outbox,
             );
+            self.listen_for_audio(now, side);
         }
         self.run_slots(now);
     }
@@ -230,6 +247,7 @@ impl Bridge {
                     stream.ingress.deadline(),
                     stream.egress.deadline(),
                     stream.reporting.deadline(),
+                    stream.watch.deadline(),
                     self.directions[side].deadline(),
                 ]
             })
@@ -237,9 +255,10 @@ impl Bridge {
             .min()
     }
 
-    pub fn report(&self, _now: Instant) -> Report {
+    pub fn report(&self, now: Instant) -> Report {
+        let report = |side| self.stream_report(now, side);
         Report {
-            sides: Pair::new(self.stream_report(Side::A), self.stream_report(Side::B)),
+            sides: Pair::new(report(Side::A), report(Side::B)),
         }
     }
 
@@ -256,6 +275,9 @@ impl Bridge {
         }
         for from in Side::BOTH {
             self.plan(from);
+        }
+        if started {
+            self.expect_audio(now, side);
         }
     }
 
@@ -282,6 +304,62 @@ impl Bridge {
         stream.ingress.expect(now);
         if stream.egress.codec().is_some() {
             stream.reporting.start(now, &mut self.entropy);
+        }
+        self.expect_audio(now, side);
+    }
+
+    fn expect_audio(&mut self, now: Instant, side: Side) {
+        let sight = self.sight(side);
+        self.streams[side].watch.begin(now, &sight);
+    }
+
+    fn listen_for_audio(&mut self, now: Instant, side: Side) {
+        if self.streams[side]
+            .watch
+            .deadline()
+            .is_none_or(|at| at > now)
+        {
+            return;
+        }
+        let sight = self.sight(side);
+        for (way, news) in self.streams[side].watch.handle_timeout(now, &sight) {
+            match news {
+                Some(News::Missing { cause, lasting }) => push(
+                    &mut self.events,
+                    Event::NoAudio {
+                        side,
+                        way,
+                        cause,
+                        lasting,
+                    },
+                ),
+                Some(News::Again { after }) => {
+                    push(&mut self.events, Event::AudioAgain { side, way, after });
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn sight(&self, side: Side) -> Sight {
+        let Stream {
+            ingress,
+            egress,
+            reporting,
+            ..
+        } = &self.streams[side];
+        let counts = ingress.counts();
+        Sight {
+            may_send: ingress.is_allowed(),
+            may_receive: egress.is_allowed(),
+            opens: ingress.opens(),
+            protects: egress.protects(),
+            has_target: egress.has_target(),
+            came: self.directions[side].came(),
+            rejected: counts.rejected,
+            heard_ever: counts.first_heard.is_some(),
+            reports: reporting.remote().reports(),
+            reported_loss: reporting.remote().latest_loss(),
         }
     }
 
@@ -365,7 +443,7 @@ impl Bridge {
         }
     }
 
-    fn stream_report(&self, side: Side) -> StreamReport {
+    fn stream_report(&self, now: Instant, side: Side) -> StreamReport {
         let stream = &self.streams[side];
         let direction = &self.directions[side];
         let (counts, totals) = (stream.ingress.counts(), stream.ingress.totals());
@@ -374,6 +452,7 @@ impl Bridge {
             let started = stream.egress.started()?;
             Some(at?.saturating_duration_since(started))
         };
+        let [missing_from, missing_to] = stream.watch.sum(now, &self.sight(side));
         let mut report = StreamReport {
             packets_received: totals.received,
             bytes_received: counts.octets,
@@ -398,6 +477,8 @@ impl Bridge {
             rejected: counts.rejected,
             dtmf_received: counts.digits,
             dtmf_sent: stream.egress.digits_sent(),
+            missing_from,
+            missing_to,
         };
         if let Some(codec) = stream.egress.codec() {
             report.rate(codec, totals.expected, totals.burst_ratio);
@@ -412,6 +493,7 @@ impl Stream {
             ingress: Ingress::new(side, &spec.habits),
             egress: Egress::new(side, &spec, entropy),
             reporting: Reporting::new(spec.cname),
+            watch: Watch::default(),
             habits: spec.habits,
             receive: Vec::new(),
             limits: OpusLimits::default(),

@@ -54,6 +54,13 @@ pub fn is_quiet(frame: &Frame) -> bool {
     sum < MEAN_MAGNITUDE * Ticks::FRAME.0
 }
 
+/// No louder than the finest step of A-law, which has no zero: digital silence, and what a codec makes of it.
+pub fn is_silent(frame: &Frame) -> bool {
+    const MEAN_MAGNITUDE: u32 = 8;
+    let sum: u32 = frame.iter().map(|s| u32::from(s.unsigned_abs())).sum();
+    sum <= MEAN_MAGNITUDE * Ticks::FRAME.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +96,7 @@ mod tests {
     fn silence_is_quiet_and_speech_is_not() {
         assert!(is_quiet(&[20; 160]));
         assert!(!is_quiet(&[-3000; 160]));
+        assert!(is_silent(&[-8; 160]));
+        assert!(!is_silent(&[20; 160]));
     }
 }

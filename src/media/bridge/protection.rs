@@ -71,6 +71,13 @@ impl Receiving {
         }
     }
 
+    pub fn is_usable(&self) -> bool {
+        match self {
+            Self::Clear | Self::Srtp(_) => true,
+            Self::Unusable => false,
+        }
+    }
+
     pub fn authenticates(&self) -> bool {
         match self {
             Self::Srtp(_) => true,

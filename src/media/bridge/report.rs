@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::media::bridge::no_audio::Missing;
 use crate::media::quality::Conditions;
 use crate::sdp::Codec;
 use crate::side::Pair;
@@ -49,6 +50,9 @@ pub struct StreamReport {
     pub rejected: Rejected,
     pub dtmf_received: u32,
     pub dtmf_sent: u32,
+    /// Why the peer was not heard, and why it did not hear us.
+    pub missing_from: Option<Missing>,
+    pub missing_to: Option<Missing>,
 }
 
 /// Capture, packet time and both jitter buffers: what a path takes beside the network (ITU-T G.114 annex A, about).
@@ -86,4 +90,19 @@ pub struct Rejected {
     pub unknown_payload_type: u64,
     pub undecodable: u64,
     pub before_agreement: u64,
+}
+
+impl Rejected {
+    /// Between `earlier` and now.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            not_rtp: self.not_rtp - earlier.not_rtp,
+            wrong_source: self.wrong_source - earlier.wrong_source,
+            authentication: self.authentication - earlier.authentication,
+            replayed: self.replayed - earlier.replayed,
+            unknown_payload_type: self.unknown_payload_type - earlier.unknown_payload_type,
+            undecodable: self.undecodable - earlier.undecodable,
+            before_agreement: self.before_agreement - earlier.before_agreement,
+        }
+    }
 }

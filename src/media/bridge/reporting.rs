@@ -33,6 +33,10 @@ impl Remote {
         (self.reports > 0).then(|| self.loss / self.reports as f32)
     }
 
+    pub fn reports(&self) -> u32 {
+        self.reports
+    }
+
     pub fn latest_loss(&self) -> Option<f32> {
         self.latest_loss
     }

@@ -2,7 +2,7 @@
 
 use super::table::table;
 use super::{Failure, Reach};
-use crate::web::words::{Fitness, PeerHealth, Status};
+use crate::web::words::{Fitness, MissedParty, PeerHealth, Status};
 
 #[derive(clap::Args)]
 pub struct Show {
@@ -36,6 +36,14 @@ fn told(status: &Status) -> String {
             PeerHealth::Down => "down",
         };
         [peer.peer.clone(), health.to_owned()]
+    }));
+    rows.extend(status.no_audio.iter().map(|missing| {
+        let party = match missing.party {
+            MissedParty::User => "users",
+            MissedParty::Pbx => "PBXs",
+        };
+        let what = format!("no audio {} {party}", missing.way);
+        [what, format!("{} calls: {}", missing.calls, missing.cause)]
     }));
     table(&rows)
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use calls::{Begun, Call, CallOrder, Calls, Direction, First};
 pub(super) use consent::{Changed, Import, Records};
-pub(super) use status::{Fitness, PeerHealth, Status};
+pub(super) use status::{Fitness, MissedParty, PeerHealth, Status};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct ErrorBody {

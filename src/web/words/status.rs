@@ -12,6 +12,27 @@ pub(in crate::web) struct Status {
     /// Calls that are not over.
     pub(in crate::web) calls: usize,
     pub(in crate::web) peers: Vec<Peer>,
+    /// Calls since the start in which audio was missing.
+    #[serde(default)]
+    pub(in crate::web) no_audio: Vec<NoAudio>,
+}
+
+/// Calls in which audio was missing from or to one party, for one cause.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(in crate::web) struct NoAudio {
+    pub(in crate::web) party: MissedParty,
+    /// `from` or `to` it.
+    pub(in crate::web) way: String,
+    /// As in CDRs.
+    pub(in crate::web) cause: String,
+    pub(in crate::web) calls: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::web) enum MissedParty {
+    User,
+    Pbx,
 }
 
 /// Whether a call that comes now is carried: what OPTIONS tells.
@@ -46,6 +67,7 @@ impl From<operator::Status> for Status {
             fitness: status.fitness.into(),
             calls: status.calls,
             peers: status.peers.into_iter().map(Into::into).collect(),
+            no_audio: status.no_audio.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -71,6 +93,20 @@ impl From<operator::PeerStatus> for Peer {
                 operator::PeerHealth::Up => PeerHealth::Up,
                 operator::PeerHealth::Down => PeerHealth::Down,
             },
+        }
+    }
+}
+
+impl From<operator::NoAudioCount> for NoAudio {
+    fn from(count: operator::NoAudioCount) -> Self {
+        Self {
+            party: match count.leg {
+                operator::MissedLeg::User => MissedParty::User,
+                operator::MissedLeg::Pbx => MissedParty::Pbx,
+            },
+            way: count.way.words().to_owned(),
+            cause: count.cause.token().to_owned(),
+            calls: count.calls,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use wabridge::call::ending::{Cause, Party};
+use wabridge::call::operator::{MissedLeg, NoAudioCount, OperatorAnswer, OperatorCommand};
 use wabridge::call::switchboard::MediaEvent;
+use wabridge::media::bridge::no_audio::{Missing, NoAudio, Way};
 use wabridge::media::bridge::{Event, Report};
 use wabridge::side::Side;
 
@@ -111,6 +113,10 @@ fn counters_reach_the_cdr() {
     report.sides.a.jitter_mean = Duration::from_micros(1234);
     report.sides.a.first_audio_after = Some(Duration::from_millis(85));
     report.sides.b.mos_received = Some(4.25);
+    report.sides.b.missing_from = Some(Missing {
+        cause: NoAudio::WrongSource,
+        lasted: Duration::from_millis(35_000),
+    });
     let mut world = World::new();
     world.plane.report = Some(report);
     talking(&mut world).user_hangs_up(&mut world);
@@ -120,8 +126,51 @@ fn counters_reach_the_cdr() {
     assert_eq!(json["quality"]["a"]["packets_lost"], 50);
     assert_eq!(json["quality"]["a"]["jitter_mean_ms"], 1.234);
     assert_eq!(json["quality"]["b"]["mos_received"], 4.25);
+    assert_eq!(json["quality"]["b"]["no_audio_from"], "wrong_source");
+    assert_eq!(json["quality"]["b"]["no_audio_from_s"], 35.0);
+    assert!(json["quality"]["b"]["no_audio_to"].is_null());
     assert_eq!(json["first_audio_s"], 0.085);
     assert_eq!(json["ending"]["cause"], "hung_up");
     assert_eq!(json["told_b"], "BYE");
     assert_eq!(json["started"], "2026-11-20T10:00:00.020Z");
+}
+
+/// The call goes on, and the operator's count goes up.
+#[test]
+fn missing_audio_is_counted_by_leg_way_and_cause() {
+    let mut world = World::new();
+    let talk = talking(&mut world);
+    for (side, way, cause) in [
+        (Side::A, Way::From, NoAudio::Authentication),
+        (Side::B, Way::To, NoAudio::Hold),
+    ] {
+        world.media_event(Event::NoAudio {
+            side,
+            way,
+            cause,
+            lasting: Duration::from_secs(5),
+        });
+        let after = Duration::from_secs(9);
+        world.media_event(Event::AudioAgain { side, way, after });
+    }
+    let mut answer = None;
+    world.input(|board, now| answer = Some(board.handle_operator(now, OperatorCommand::Status)));
+    let Some(OperatorAnswer::Status(status)) = answer else {
+        panic!("{answer:?}");
+    };
+    let count = |leg, way, cause| NoAudioCount {
+        leg,
+        way,
+        cause,
+        calls: 1,
+    };
+    assert_eq!(
+        status.no_audio,
+        [
+            count(MissedLeg::User, Way::From, NoAudio::Authentication),
+            count(MissedLeg::Pbx, Way::To, NoAudio::Hold),
+        ]
+    );
+    talk.user_hangs_up(&mut world);
+    world.finish_one();
 }
