@@ -2,7 +2,7 @@
 # make test    every test, those against a real Asterisk included
 # make lint    formatting, lints, licences of the dependencies
 # make fuzz    SECONDS=20 of each fuzz target
-# make bench   100 calls through the real binary: processor time a call, delay, loss
+# make bench   100 calls through the real binary, and through rtpengine beside it: processor time a call, delay, loss
 #
 # Each target installs what it misses (Debian and Ubuntu; elsewhere it names what to install) and then does its one job.
 
@@ -35,7 +35,8 @@ fuzz: build-tools
 	tests/fuzz/run.sh $(SECONDS)
 
 bench: build-tools
-	cargo bench --bench calls -- --calls 100 --seconds 60
+	$(SUDO) tests/lab/install.sh
+	$(SUDO) $(shell command -v cargo) bench --bench calls -- --calls 100 --seconds 60 --beside-rtpengine
 
 build-tools:
 	@$(call need,cc,gcc libc6-dev)

@@ -60,7 +60,7 @@ pub fn media_socket(peer: SocketAddr) -> std::io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn unconnected() -> std::io::Result<UdpSocket> {
+pub fn unconnected() -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
@@ -71,6 +71,7 @@ impl Callers {
     pub async fn connect(
         place: &Place,
         arguments: &Arguments,
+        speech: Speech,
         door: Door,
     ) -> Result<Self, Failure> {
         let (hub, mut strangers) = Hub::new();
@@ -92,7 +93,7 @@ impl Callers {
             calls: arguments.calls,
             rate: arguments.rate,
             heard: arguments.heard,
-            speech: Speech::of_user()?,
+            speech,
             door,
         })
     }
@@ -217,51 +218,62 @@ impl Placing {
 
     /// The media begins.
     fn speak(self, answered: &Message) -> Result<(Dialog, Receiver<Incoming>), Failure> {
-        let answer = Described::read(&answered.body_text())?;
-        let codecs = answer.codecs();
-        let (payload_type, _) = *codecs
-            .iter()
-            .find(|(_, codec)| *codec == Codec::Opus)
-            .ok_or("no Opus in the answer")?;
-        let theirs = answer.crypto.first().ok_or("no a=crypto in the answer")?;
-        self.socket
-            .connect(answer.rtp().ok_or("no media address")?)?;
-        let suite = Suite::AesCm128HmacSha1_80;
-        let outbound = Outbound::new(suite, &MasterKey(self.key.bytes().to_vec()))?;
-        let inbound = Inbound::new(suite, &MasterKey(theirs.key.bytes().to_vec()))?;
-        self.door.add(Stream {
+        let stream = Stream {
             call: self.index,
             side: Side::A,
             socket: self.socket,
             speech: self.speech,
-            protection: Some((outbound, inbound)),
-            payload_type: PayloadType(payload_type),
-            step: 960,
+            protection: None,
+            payload_type: PayloadType(0),
             sent: Sent::default(),
             came: Came::default(),
             recording: self.recording,
-        });
+        };
+        self.door
+            .add(secured(stream, &self.key, &answered.body_text())?);
         Ok((self.dialog, self.messages))
     }
 
     fn offer(&self) -> Result<String, Failure> {
         let local = self.socket.local_addr()?;
-        let (ip, port) = (local.ip(), local.port());
-        Ok(format!(
-            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-             m=audio {port} RTP/SAVP 111 126\r\n{}\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
-             a=sendrecv\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;\
-             maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1\r\n\
-             a=rtpmap:126 telephone-event/8000\r\na=maxptime:20\r\na=ptime:20\r\n\
-             a=ssrc:{} cname:WhatsAppAudioStream1\r\n",
-            crypto_line(1, &self.key),
-            self.ssrc,
-        ))
+        Ok(description(local, &self.key, self.ssrc))
     }
 
     fn branch(&self) -> String {
         format!("z9hG4bK-{}-{}", self.index, self.dialog.cseq)
     }
+}
+
+/// A stream toward whoever gave this answer to our description.
+pub fn secured(mut stream: Stream, ours: &Key, answer: &str) -> Result<Stream, Failure> {
+    let answer = Described::read(answer)?;
+    let codecs = answer.codecs();
+    let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus);
+    let (number, _) = opus.ok_or("no Opus in the answer")?;
+    let theirs = answer.crypto.first().ok_or("no a=crypto in the answer")?;
+    stream
+        .socket
+        .connect(answer.rtp().ok_or("no media address")?)?;
+    let suite = Suite::AesCm128HmacSha1_80;
+    let outbound = Outbound::new(suite, &MasterKey(ours.bytes().to_vec()))?;
+    let inbound = Inbound::new(suite, &MasterKey(theirs.key.bytes().to_vec()))?;
+    stream.protection = Some((outbound, inbound));
+    stream.payload_type = PayloadType(*number);
+    Ok(stream)
+}
+
+/// As WhatsApp describes itself.
+pub fn description(local: SocketAddr, key: &Key, ssrc: u32) -> String {
+    let (ip, port) = (local.ip(), local.port());
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
+         m=audio {port} RTP/SAVP 111 126\r\n{}\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
+         a=sendrecv\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;\
+         maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1\r\n\
+         a=rtpmap:126 telephone-event/8000\r\na=maxptime:20\r\na=ptime:20\r\n\
+         a=ssrc:{ssrc} cname:WhatsAppAudioStream1\r\n",
+        crypto_line(1, key),
+    )
 }
 
 fn via(wire: &Wire, branch: &str) -> (String, String) {

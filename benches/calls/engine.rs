@@ -1,4 +1,7 @@
 //! All streams of all calls on one thread: a timer of 1 ms for sending, epoll for receiving.
+//!
+//! Streams that are listened to are received at once, the others each millisecond: waking this thread for every packet
+//! would cost the sender, whose figure it is, more than the packet.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -138,7 +141,10 @@ impl Engine {
 }
 
 struct Wheel {
+    /// What is awaited.
     epoll: OwnedFd,
+    /// What is looked at each millisecond.
+    patient: OwnedFd,
     timer: OwnedFd,
     arriving: Receiver<Stream>,
     shared: Arc<Shared>,
@@ -172,6 +178,7 @@ impl Wheel {
         epoll::add(&epoll, &timer, data, epoll::EventFlags::IN)?;
         Ok(Self {
             epoll,
+            patient: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             timer,
             arriving,
             shared,
@@ -203,6 +210,7 @@ impl Wheel {
     fn handle_timer(&mut self) {
         let _ = rustix::io::read(&self.timer, &mut [0; 8]);
         self.take_arrivals();
+        self.receive_patiently();
         loop {
             let due = self.began + TICK * (self.ticks + 1);
             let Some(late) = Instant::now().checked_duration_since(due) else {
@@ -229,13 +237,33 @@ impl Wheel {
         while let Ok(stream) = self.arriving.try_recv() {
             let index = self.streams.len();
             let data = epoll::EventData::new_u64(index as u64);
-            if epoll::add(&self.epoll, &stream.socket, data, epoll::EventFlags::IN).is_ok() {
+            let poller = match stream.recording {
+                Some(_) => &self.epoll,
+                None => &self.patient,
+            };
+            if epoll::add(poller, &stream.socket, data, epoll::EventFlags::IN).is_ok() {
                 self.slots[index % SLOTS].push(index);
                 self.streams.push(stream);
             }
         }
         let running = self.streams.len();
         self.shared.running.store(running, Ordering::Release);
+    }
+
+    fn receive_patiently(&mut self) {
+        let mut events = Vec::with_capacity(1_024);
+        let at_once = Timespec::default();
+        loop {
+            events.clear();
+            let ready = epoll::wait(&self.patient, spare_capacity(&mut events), Some(&at_once));
+            if ready.is_err() || events.is_empty() {
+                return;
+            }
+            for event in &events {
+                let data = event.data;
+                self.receive(data.u64() as usize);
+            }
+        }
     }
 
     fn receive(&mut self, index: usize) {

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use opus::{Application, Bitrate, Channels, Decoder, Encoder};
 use wabridge::media::g711::Law;
 use wabridge::side::Side;
+use wabridge::sim::media::Codec;
 use wabridge::sim::score::fft::correlate;
 use wabridge::sim::score::{self, Score};
 use wabridge::sim::wav::Audio;
 
+use crate::Load;
 use crate::speech::{FRAME, Speech};
 use crate::stream::{Heard, Recording, Stream};
 
@@ -50,11 +52,13 @@ pub fn listen(streams: &[Stream]) -> Vec<Hearing> {
 }
 
 /// What the codec alone adds: the look-ahead of its encoder and the filters of its decoder. At the rates of the path:
-/// from 16 kHz (WhatsApp's user) or 8 kHz (the bridge) to 8 kHz.
-pub fn codec_delay(speech: &Speech, side: Side) -> Option<Duration> {
-    let heard = match side {
-        Side::B => decode_opus(speech.frames.iter().map(Vec::as_slice)),
-        Side::A => {
+/// from 16 kHz (who speaks Opus) or 8 kHz (the bridge) to 8 kHz.
+pub fn codec_delay(speech: &Speech, load: Load, side: Side) -> Option<Duration> {
+    let heard = match (load, side) {
+        (Load::Transcode, Side::B) | (Load::Relay, _) => {
+            decode_opus(speech.frames.iter().map(Vec::as_slice))
+        }
+        (Load::Transcode, Side::A) => {
             let mut encoder = Encoder::new(RATE, Channels::Mono, Application::Voip).ok()?;
             encoder.set_bitrate(Bitrate::Bits(20_000)).ok()?;
             let encode = |frame| encoder.encode_vec(frame, 400).unwrap_or_default();
@@ -75,7 +79,7 @@ fn hearing(
     speech: &Speech,
     sent_at: &[Instant],
 ) -> Hearing {
-    let samples = decode(stream.side, &recording.heard);
+    let samples = decode(stream.speech.codec, &recording.heard);
     let mut hearing = Hearing {
         side: stream.side,
         call: stream.call,
@@ -135,11 +139,11 @@ fn delays(source: usize, heard: &[Heard], sent_at: &[Instant]) -> Vec<Duration> 
     heard.iter().enumerate().filter_map(delay).collect()
 }
 
-fn decode(side: Side, heard: &[Heard]) -> Vec<i16> {
+fn decode(codec: Codec, heard: &[Heard]) -> Vec<i16> {
     let payloads = heard.iter().map(|heard| heard.payload.as_slice());
-    match side {
-        Side::A => decode_opus(payloads),
-        Side::B => {
+    match codec {
+        Codec::Opus => decode_opus(payloads),
+        Codec::Pcmu | Codec::Pcma => {
             let mut samples = vec![0; FRAME * heard.len()];
             for (payload, samples) in payloads.zip(samples.chunks_mut(FRAME)) {
                 Law::Mu.decode(payload, samples);

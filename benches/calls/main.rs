@@ -1,4 +1,5 @@
-//! Load: N calls at once through the real binary, on one core of this machine. `cargo bench --bench calls -- --help`.
+//! Load: N calls at once through the real binary, on one core of this machine, and through rtpengine on the same core
+//! right after it. `cargo bench --bench calls -- --help`.
 //!
 //! This program is both ends of every call: WhatsApp (SIP over TLS, digest, SDES, Opus) and the PBX (SIP over UDP, PCMU).
 //! It sends speech both ways from another core than the bridge's, counts every packet that comes back, listens to some
@@ -8,37 +9,55 @@
 
 mod bridge;
 mod callers;
+mod comparison;
 mod engine;
 mod hearing;
 mod pbx;
+mod process;
 mod report;
+mod rtpengine;
 mod speech;
 mod stream;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use wabridge::side::Side;
 
 use bridge::{Bridge, Place};
 use callers::Callers;
+use comparison::Comparison;
 use engine::Engine;
+use process::{Process, Usage};
 use report::Report;
+use rtpengine::Rtpengine;
+use speech::Words;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where Debian's recorded voices lie in the root of the lab.
+const SOUNDS: &str = "usr/share/asterisk/sounds/en_US_f_Allison";
 
 /// Calls through the real binary: processor time a call, delay, loss.
 #[derive(Parser)]
 #[command(name = "calls")]
-struct Arguments {
+pub struct Arguments {
     /// Calls at once.
     #[arg(long, default_value_t = 20)]
     calls: usize,
     /// How long all of them are measured.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    #[arg(long, default_value_t = Load::Transcode)]
+    load: Load,
+    #[arg(long, default_value_t = Talk::Both)]
+    talk: Talk,
+    /// Of Opus toward WhatsApp, 0-10.
+    #[arg(long, default_value_t = 5)]
+    complexity: u8,
     /// The bridge's core; this program takes the next one.
     #[arg(long, default_value_t = 0)]
     core: usize,
@@ -48,9 +67,15 @@ struct Arguments {
     /// Calls begun per second.
     #[arg(long, default_value_t = 25)]
     rate: u32,
-    /// First UDP port of the bridge's media.
+    /// First UDP port of the media.
     #[arg(long, default_value_t = 21_000)]
     first_port: u16,
+    /// The same load through rtpengine afterwards.
+    #[arg(long)]
+    beside_rtpengine: bool,
+    /// Root with rtpengine and recorded voices, as `tests/lab/install.sh` makes it.
+    #[arg(long, default_value = "/var/cache/wabridge-lab/sid")]
+    lab: PathBuf,
     /// Keep the bridge's configuration, log and call records here.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -59,16 +84,45 @@ struct Arguments {
     bench: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Load {
+    /// Opus over SRTP, PCMU over RTP.
+    Transcode,
+    /// Opus on both sides.
+    Relay,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Talk {
+    /// Both parties without a pause.
+    Both,
+    /// In turns, each 45 % of the time.
+    Turns,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transcode => "transcode",
+            Self::Relay => "relay",
+        })
+    }
+}
+
+impl fmt::Display for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Both => "both",
+            Self::Turns => "turns",
+        })
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(report) => {
-            print!("{report}");
-            match report.is_whole() {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::FAILURE,
-            }
-        }
+        Ok(whole) if whole => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("calls: {error}");
             ExitCode::FAILURE
@@ -76,25 +130,66 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<Report, Failure> {
+fn run(arguments: &Arguments) -> Result<bool, Failure> {
+    let sounds = arguments.lab.join(SOUNDS);
+    let words = Words::load(&sounds, arguments.load, arguments.talk)?;
     let place = Place::new(arguments)?;
-    let mut bridge = Bridge::start(&place, arguments)?;
-    bridge::pin(bridge::other_core(arguments.core))?;
+    let bridge = through_bridge(arguments, &place, &words)?;
+    println!("{bridge}");
+    if arguments.beside_rtpengine {
+        let other = through_rtpengine(arguments, &place, &words)?;
+        println!("{other}");
+        let (bridge, other) = (&bridge, &other);
+        print!("{}", Comparison { bridge, other });
+    }
+    Ok(bridge.is_whole())
+}
+
+fn through_bridge(arguments: &Arguments, place: &Place, words: &Words) -> Result<Report, Failure> {
+    let bridge = Bridge::start(place, arguments)?;
     let engine = Engine::start(arguments.calls)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let measured = runtime.block_on(measure(arguments, &place, &mut bridge, &engine));
+    let measured = runtime.block_on(measure(arguments, place, words, &bridge, &engine));
     let played = engine.finish();
-    let measured = measured.map_err(|error| bridge.explain(error))?;
-    let records = bridge.stop(&place, arguments.calls)?;
-    let heard = hearing::listen(&played.streams);
-    Ok(Report::new(arguments, measured, &records, played, heard))
+    let measured = measured.map_err(|error| bridge.process().explain(error))?;
+    let records = bridge.stop(place, arguments.calls)?;
+    let mut report = Report::new("wabridge", arguments, words, measured, played);
+    report.compare_records(&records);
+    Ok(report)
 }
 
-/// What the bridge took while all calls ran.
+fn through_rtpengine(
+    arguments: &Arguments,
+    place: &Place,
+    words: &Words,
+) -> Result<Report, Failure> {
+    let log = place.file("rtpengine.log");
+    let mut rtpengine = Rtpengine::start(arguments, &arguments.lab, &log)?;
+    let engine = Engine::start(arguments.calls)?;
+    let idle_memory = rtpengine.process().memory()?;
+    rtpengine.place_all(arguments, words, &engine.door())?;
+    let pause = std::thread::sleep;
+    pause(Duration::from_secs(1));
+    let before = begin(&engine, rtpengine.process())?;
+    pause(Duration::from_secs(arguments.seconds));
+    let (took, busy_memory) = end(&engine, rtpengine.process(), &before)?;
+    pause(Duration::from_millis(300));
+    let played = engine.finish();
+    rtpengine.stop();
+    let measured = Measured {
+        took,
+        idle_memory,
+        busy_memory,
+        set_up: Vec::new(),
+    };
+    Ok(Report::new("rtpengine", arguments, words, measured, played))
+}
+
+/// What the process took while all calls ran.
 pub struct Measured {
-    pub took: bridge::Usage,
+    pub took: Usage,
     pub idle_memory: u64,
     pub busy_memory: u64,
     /// From the first INVITE of a call to its 200, for each call.
@@ -104,24 +199,22 @@ pub struct Measured {
 async fn measure(
     arguments: &Arguments,
     place: &Place,
-    bridge: &mut Bridge,
+    words: &Words,
+    bridge: &Bridge,
     engine: &Engine,
 ) -> Result<Measured, Failure> {
-    pbx::listen(place.pbx, arguments.heard, engine.door()).await?;
-    let callers = Callers::connect(place, arguments, engine.door()).await?;
-    let idle_memory = bridge.memory()?;
+    let (agent, user) = (words.agent.clone(), words.user.clone());
+    pbx::listen(place.pbx, arguments.heard, agent, engine.door()).await?;
+    let callers = Callers::connect(place, arguments, user, engine.door()).await?;
+    let idle_memory = bridge.process().memory()?;
     let calls = callers.place_all().await?;
     engine.wait_for_streams(2 * arguments.calls).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
 
-    let before = bridge.usage()?;
-    engine.door().begin_measuring();
+    let before = begin(engine, bridge.process())?;
     tokio::time::sleep(Duration::from_secs(arguments.seconds)).await;
-    engine.door().end_measuring();
-    let took = bridge.usage()?.since(&before);
-    let busy_memory = bridge.memory()?;
+    let (took, busy_memory) = end(engine, bridge.process(), &before)?;
 
-    engine.door().stop_sending();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let set_up = calls.iter().map(|call| call.set_up).collect();
     callers.hang_up_all(calls).await?;
@@ -131,6 +224,20 @@ async fn measure(
         busy_memory,
         set_up,
     })
+}
+
+fn begin(engine: &Engine, process: &Process) -> Result<Usage, Failure> {
+    let before = process.usage()?;
+    engine.door().begin_measuring();
+    Ok(before)
+}
+
+fn end(engine: &Engine, process: &Process, before: &Usage) -> Result<(Usage, u64), Failure> {
+    engine.door().end_measuring();
+    let took = process.usage()?.since(before);
+    let memory = process.memory()?;
+    engine.door().stop_sending();
+    Ok((took, memory))
 }
 
 /// The leg that a stream is: A is WhatsApp's, B the PBX's.

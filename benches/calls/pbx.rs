@@ -1,4 +1,4 @@
-//! The PBX: answers everything over UDP, in PCMU.
+//! The PBX: answers everything over UDP, in the one codec that it has.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,14 +20,19 @@ use crate::engine::Door;
 use crate::speech::Speech;
 use crate::stream::{Came, Recording, Sent, Stream};
 
-pub async fn listen(bind: SocketAddr, heard: usize, door: Door) -> Result<(), Failure> {
+pub async fn listen(
+    bind: SocketAddr,
+    heard: usize,
+    speech: Speech,
+    door: Door,
+) -> Result<(), Failure> {
     let (hub, messages) = Hub::new();
     listen_udp(bind, hub).await?;
     let pbx = Pbx {
         bind,
         heard,
         door,
-        speech: Speech::of_agent(),
+        speech,
         calls: HashMap::new(),
     };
     tokio::spawn(pbx.serve(messages));
@@ -77,7 +82,10 @@ impl Pbx {
         let local = stream.socket.local_addr()?;
         let ok = respond(invite, 200, "OK", "pbx")
             .with("Contact", format!("<sip:pbx@{}>", self.bind))
-            .with_body("application/sdp", description(local));
+            .with_body(
+                "application/sdp",
+                description(local, stream.payload_type, stream.speech.codec),
+            );
         let call = Call {
             ok: ok.clone(),
             waiting: Some(stream),
@@ -95,10 +103,12 @@ impl Pbx {
 
     fn stream(&self, invite: &Message) -> Result<Stream, Failure> {
         let offer = Described::read(&invite.body_text())?;
-        let offers_pcmu = offer.codecs().contains(&(0, Codec::Pcmu));
-        if !offers_pcmu {
-            return Err("PCMU is not offered".into());
-        }
+        let payload_type = offer
+            .codecs()
+            .iter()
+            .find(|(_, codec)| *codec == self.speech.codec)
+            .map(|(number, _)| PayloadType(*number))
+            .ok_or("our codec is not offered")?;
         let from = invite.uri_of("From").unwrap_or_default();
         let call = callers::call_of(user_part(from)).ok_or("a caller that we are not")?;
         let socket = callers::media_socket(offer.rtp().ok_or("no media address")?)?;
@@ -108,8 +118,7 @@ impl Pbx {
             socket,
             speech: self.speech.clone(),
             protection: None,
-            payload_type: PayloadType(0),
-            step: 160,
+            payload_type,
             sent: Sent::default(),
             came: Came::default(),
             recording: (call < self.heard).then(Recording::default),
@@ -117,10 +126,11 @@ impl Pbx {
     }
 }
 
-fn description(local: SocketAddr) -> String {
+pub fn description(local: SocketAddr, payload_type: PayloadType, codec: Codec) -> String {
     let (ip, port) = (local.ip(), local.port());
+    let (number, rtpmap) = (payload_type.0, codec.rtpmap());
     format!(
-        "v=0\r\no=pbx 1 1 IN IP4 {ip}\r\ns=pbx\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
-         a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+        "v=0\r\no=pbx 1 1 IN IP4 {ip}\r\ns=pbx\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {number}\r\n\
+         a=rtpmap:{number} {rtpmap}\r\na=ptime:20\r\na=sendrecv\r\n"
     )
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use wabridge::side::Side;
 
 use crate::engine::Played;
-use crate::hearing::{Hearing, codec_delay};
-use crate::speech::Speech;
+use crate::hearing::{self, Hearing, codec_delay};
+use crate::speech::{Speech, Words};
 use crate::stream::Stream;
-use crate::{Arguments, Measured, name};
+use crate::{Arguments, Load, Measured, Talk, name};
 
 /// So many per cent of the time without its core make the bridge drop what came too late.
 const BUSY: f64 = 2.0;
@@ -18,6 +18,11 @@ const BUSY: f64 = 2.0;
 const MARGIN: u64 = 3;
 
 pub struct Report {
+    /// Who carried the calls.
+    subject: &'static str,
+    load: Load,
+    talk: Talk,
+    user: Speech,
     calls: usize,
     seconds: u64,
     core: usize,
@@ -31,16 +36,17 @@ pub struct Report {
 
 impl Report {
     pub fn new(
+        subject: &'static str,
         arguments: &Arguments,
+        words: &Words,
         measured: Measured,
-        records: &[Value],
         played: Played,
-        heard: Vec<Hearing>,
     ) -> Self {
         let Played {
             streams,
             mut lateness,
         } = played;
+        let heard = hearing::listen(&streams);
         lateness.sort();
         let mut faults: Vec<String> = Vec::new();
         for stream in &streams {
@@ -52,7 +58,6 @@ impl Report {
                 fed.map_or(0, |fed| fed.sent.measured),
             ));
         }
-        faults.extend(faults_of_records(records, &streams, arguments.calls));
         for hearing in &heard {
             faults.extend(fault_of_hearing(hearing));
         }
@@ -60,6 +65,10 @@ impl Report {
             faults.push(format!("{} of the recordings could be heard", heard.len()));
         }
         Self {
+            subject,
+            load: arguments.load,
+            talk: arguments.talk,
+            user: words.user.clone(),
             calls: arguments.calls,
             seconds: arguments.seconds,
             core: arguments.core,
@@ -69,6 +78,48 @@ impl Report {
             heard,
             faults,
         }
+    }
+
+    /// The bridge's own records must say what happened.
+    pub fn compare_records(&mut self, records: &[Value]) {
+        let faults = faults_of_records(records, &self.streams, self.calls);
+        self.faults.extend(faults);
+    }
+
+    /// Of one call for one second.
+    pub fn processor(&self) -> Duration {
+        let call_seconds = self.calls as f64 * self.seconds as f64;
+        self.measured.took.processor.div_f64(call_seconds)
+    }
+
+    /// Of a call.
+    pub fn memory(&self) -> u64 {
+        let busy = self.measured.busy_memory;
+        busy.saturating_sub(self.measured.idle_memory) / self.calls.max(1) as u64
+    }
+
+    /// What a sound waits in it, without what Opus looks ahead, both directions: at these shares of the packets.
+    pub fn added_delays(&self, shares: [f64; 3]) -> [Duration; 3] {
+        let mut delays: Vec<Duration> = Vec::new();
+        for hearing in &self.heard {
+            let codec = codec_delay(&self.user, self.load, hearing.side).unwrap_or_default();
+            let added = |delay: &Duration| delay.saturating_sub(codec);
+            delays.extend(hearing.delays.iter().map(added));
+        }
+        delays.sort();
+        shares.map(|share| quantile(&delays, share))
+    }
+
+    /// Packets that came back, of those that should have.
+    pub fn missing(&self) -> u64 {
+        Side::BOTH
+            .into_iter()
+            .map(|side| self.sum(side, |stream| stream.came.missing))
+            .sum()
+    }
+
+    pub fn subject(&self) -> &'static str {
+        self.subject
     }
 
     /// Nothing was lost, and everybody was heard.
@@ -115,10 +166,7 @@ impl Report {
                 milliseconds(most),
                 milliseconds(max),
             )?;
-            match Speech::of_user()
-                .ok()
-                .and_then(|speech| codec_delay(&speech, side))
-            {
+            match codec_delay(&self.user, self.load, side) {
                 Some(codec) => writeln!(f, ", of which Opus itself {:.1} ms", milliseconds(codec))?,
                 None => writeln!(f)?,
             }
@@ -139,8 +187,7 @@ impl Report {
 
     fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let took = &self.measured.took;
-        let call_seconds = self.calls as f64 * self.seconds as f64;
-        let per_call = took.processor.as_secs_f64() / call_seconds;
+        let per_call = self.processor().as_secs_f64();
         let share = |time: Duration| 100.0 * time.as_secs_f64() / self.seconds as f64;
         writeln!(
             f,
@@ -173,14 +220,10 @@ impl Report {
             f,
             "             waited {waited:.1} % of the time for its core{hint}"
         )?;
-        let memory = self
-            .measured
-            .busy_memory
-            .saturating_sub(self.measured.idle_memory);
         writeln!(
             f,
             "memory       {:.0} kB a call ({:.1} MB idle, {:.1} MB with {} calls)",
-            memory as f64 / 1e3 / self.calls as f64,
+            self.memory() as f64 / 1e3,
             self.measured.idle_memory as f64 / 1e6,
             self.measured.busy_memory as f64 / 1e6,
             self.calls,
@@ -190,15 +233,22 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} calls for {} s", self.calls, self.seconds)?;
-        let mut set_up = self.measured.set_up.clone();
-        set_up.sort();
+        let (calls, seconds) = (self.calls, self.seconds);
         writeln!(
             f,
-            "set-up       p50 {:.1} ms, max {:.1} ms, from INVITE to 200",
-            milliseconds(quantile(&set_up, 0.5)),
-            milliseconds(quantile(&set_up, 1.0)),
+            "{}: {calls} calls for {seconds} s, {}, {}",
+            self.subject, self.load, self.talk
         )?;
+        let mut set_up = self.measured.set_up.clone();
+        set_up.sort();
+        if !set_up.is_empty() {
+            writeln!(
+                f,
+                "set-up       p50 {:.1} ms, max {:.1} ms, from INVITE to 200",
+                milliseconds(quantile(&set_up, 0.5)),
+                milliseconds(quantile(&set_up, 1.0)),
+            )?;
+        }
         self.write_packets(f)?;
         for hearing in &self.heard {
             let call = hearing.call;
@@ -215,7 +265,7 @@ impl fmt::Display for Report {
             writeln!(f, "FAULT        {fault}")?;
         }
         match self.faults.len() {
-            0 => writeln!(f, "whole        no packet was lost in the bridge"),
+            0 => writeln!(f, "whole        no packet was lost in it"),
             faults => writeln!(f, "NOT WHOLE    {faults} faults"),
         }
     }
@@ -303,6 +353,6 @@ fn quantile(sorted: &[Duration], share: f64) -> Duration {
     sorted.get(at).copied().unwrap_or_default()
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -22,8 +22,6 @@ pub struct Stream {
     pub speech: Speech,
     pub protection: Option<(Outbound, Inbound)>,
     pub payload_type: PayloadType,
-    /// RTP ticks in 20 ms, both ways.
-    pub step: u32,
     pub sent: Sent,
     pub came: Came,
     /// `None`: only counted.
@@ -77,7 +75,7 @@ impl Stream {
             marker: number == 0,
             payload_type: self.payload_type,
             sequence: SequenceNumber((1000 + number) as u16),
-            timestamp: RtpTime((number * u64::from(self.step)) as u32),
+            timestamp: RtpTime((number * u64::from(self.speech.step())) as u32),
             ssrc: self.ssrc(),
         };
         let mut buffer = [0; DATAGRAM];
@@ -113,7 +111,8 @@ impl Stream {
             self.came.unreadable += 1;
             return;
         };
-        self.came.count(&packet.header, self.step, measuring);
+        self.came
+            .count(&packet.header, self.speech.step(), measuring);
         if let Some(recording) = &mut self.recording {
             recording.heard.push(Heard {
                 at: now,
