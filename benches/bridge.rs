@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Habits, StreamSpec};
+use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
@@ -69,6 +70,8 @@ fn habits(keep_fed: bool, opus_complexity: u8) -> Habits {
         opus_bitrate: 20_000,
         opus_complexity,
         opus_fec: true,
+        gain_from: Decibels(0),
+        gain_to: Decibels(0),
     }
 }
 

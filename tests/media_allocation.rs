@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Habits, StreamSpec};
+use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
@@ -91,6 +92,8 @@ fn stream(ssrc: u32, keep_fed: bool) -> StreamSpec {
             opus_bitrate: 20_000,
             opus_complexity: 1,
             opus_fec: true,
+            gain_from: Decibels(0),
+            gain_to: Decibels(0),
         },
     }
 }

@@ -8,6 +8,7 @@ use wabridge::call::plane::{MediaCommand, MediaEvent, PortPair};
 use wabridge::daemon::plane::{MediaPlane, PlaneSettings};
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{BridgeSpec, Command, Event, Habits, StreamSpec};
+use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Packet, RtpTime, SequenceNumber};
 use wabridge::net::ports::{PortRange, PortStock};
 use wabridge::sdp::{Agreement, Codec, Direction, OpusLimits, PayloadType, Ssrc};
@@ -42,6 +43,8 @@ fn stream(ssrc: u32, keep_fed: bool) -> StreamSpec {
             opus_bitrate: 20_000,
             opus_complexity: 0,
             opus_fec: false,
+            gain_from: Decibels(0),
+            gain_to: Decibels(0),
         },
     }
 }

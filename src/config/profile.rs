@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal};
 use crate::media::bridge::Habits;
+use crate::media::gain::Decibels;
 use crate::sdp::{Codec, Policy, Security, Suite};
 use crate::sip::endpoint::Login;
 
@@ -162,6 +163,8 @@ impl Profile {
                 opus_bitrate: 24_000,
                 opus_complexity: 5,
                 opus_fec: true,
+                gain_from: Decibels(0),
+                gain_to: Decibels(0),
             },
             source_prefixes: Vec::new(),
         }
@@ -381,7 +384,14 @@ fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
         opus_bitrate: table.number("opus_bitrate", 6_000..=510_000, base.opus_bitrate),
         opus_complexity: u8::try_from(complexity).unwrap_or(base.opus_complexity),
         opus_fec: table.flag("opus_fec", base.opus_fec),
+        gain_from: read_gain(table, "gain_from_db", base.gain_from),
+        gain_to: read_gain(table, "gain_to_db", base.gain_to),
     }
+}
+
+fn read_gain(table: &Table<'_>, key: &'static str, base: Decibels) -> Decibels {
+    let level = table.value(key).and_then(|value| value.whole(-20..=20));
+    level.map_or(base, Decibels)
 }
 
 /// `prefixes = ["157.240.0.0/16", ...]`; `None`: not there.

@@ -285,6 +285,14 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn number(&self, range: RangeInclusive<u32>) -> Option<u32> {
+        self.whole(range)
+    }
+
+    /// A whole number, perhaps below zero.
+    pub(super) fn whole<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: TryFrom<i64> + PartialOrd + fmt::Display,
+    {
         let (first, last) = (range.start(), range.end());
         let words = format!("a whole number from {first} to {last}");
         let number = self.value.get_ref().as_integer();
@@ -293,7 +301,7 @@ impl<'a> Value<'a> {
             return self.expect(None, &words);
         }
         let fitting = number
-            .and_then(|number| u32::try_from(number).ok())
+            .and_then(|number| T::try_from(number).ok())
             .filter(|number| range.contains(number));
         if fitting.is_none() {
             self.error("the number is out of range", &format!("write {words}"));

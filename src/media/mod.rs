@@ -6,6 +6,7 @@ mod conceal;
 pub mod event_in;
 mod event_out;
 pub mod g711;
+pub mod gain;
 mod opus;
 mod outbox;
 mod pacer;

@@ -182,6 +182,7 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::gain::Decibels;
     use std::time::Duration;
 
     fn habits() -> Habits {
@@ -192,6 +193,8 @@ mod tests {
             opus_bitrate: 20_000,
             opus_complexity: 5,
             opus_fec: true,
+            gain_from: Decibels(0),
+            gain_to: Decibels(0),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the PBX is sent of a WhatsApp user: the same speech, in G.711, over losses, and nothing of an attacker.
 
-use wabridge::media::bridge::{Channel, Event};
+use wabridge::media::bridge::{Channel, Event, Habits};
 use wabridge::media::g711::Law;
+use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::Kind;
 use wabridge::media::source::RELEARN_AFTER;
 use wabridge::sdp::{Agreement, Codec};
@@ -69,6 +70,33 @@ fn speech_in_every_packet_time_and_both_laws() {
         assert!(world.heard.b.iter().all(|heard| heard.payload.len() == 160));
         let like = likeness_at_pbx(&world, &sound, law);
         assert!(like > 0.97, "{frame_ms} ms: {like}");
+    }
+}
+
+#[test]
+fn louder_or_softer_by_so_many_decibels() {
+    let sound = speech(3 * 8000);
+    let loudness = |gain_from, gain_to| {
+        let with = |from, to| Habits {
+            gain_from: Decibels(from),
+            gain_to: Decibels(to),
+            ..habits(false)
+        };
+        // The other two levels belong to the other direction.
+        let mut world = World::with(with(gain_from, 9), with(9, gain_to));
+        world.agree(Side::A, whatsapp());
+        world.agree(Side::B, pbx(Codec::Pcmu));
+        world.start();
+        whatsapp_speaks(&mut world, &sound, 20, |_| Some(0));
+        world.run(ms(3_500));
+        let heard = envelope(&played(&world.heard.b, Law::Mu));
+        assert!(likeness(&envelope(&sound), &heard, 3) > 0.97);
+        heard.iter().map(|frame| frame.powi(2)).sum::<f64>()
+    };
+    let plain = loudness(0, 0);
+    for (from, to, decibels) in [(-6, 0, -6.0), (0, -10, -10.0), (-12, 6, -6.0), (4, 2, 6.0)] {
+        let measured = 10.0 * (loudness(from, to) / plain).log10();
+        assert!((measured - decibels).abs() < 0.7, "{from} {to}: {measured}");
     }
 }
 

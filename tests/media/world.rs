@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Event, Habits, StreamSpec};
+use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
@@ -37,6 +38,8 @@ pub fn habits(keep_fed: bool) -> Habits {
         opus_bitrate: 20_000,
         opus_complexity: 5,
         opus_fec: true,
+        gain_from: Decibels(0),
+        gain_to: Decibels(0),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::call::record::Parties;
 use crate::config::Meaning;
 use crate::consent::{Fact, Refusal, Verdict};
 use crate::media::bridge::{Habits, Report, StreamSpec};
+use crate::media::gain::Decibels;
 use crate::party::{Party as WhoCalls, PhoneNumber};
 use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Ssrc};
 
@@ -44,6 +45,8 @@ fn spec() -> BridgeSpec {
             opus_bitrate: 20_000,
             opus_complexity: 0,
             opus_fec: false,
+            gain_from: Decibels(0),
+            gain_to: Decibels(0),
         },
     };
     BridgeSpec {

@@ -1,6 +1,7 @@
 //! Profiles of the operator's own.
 
 use super::*;
+use crate::media::gain::Decibels;
 use crate::sdp::Codec;
 
 #[test]
@@ -8,7 +9,7 @@ fn one_by_path_says_only_what_differs() {
     let mut bench = Bench::new();
     bench.write(
         "/etc/wabridge/mine.toml",
-        "based_on = \"asterisk\"\n[sip]\nanswer_timeout_s = 25\n[media]\ncodecs = [\"pcmu\"]\n",
+        "based_on = \"asterisk\"\n[sip]\nanswer_timeout_s = 25\n[media]\ncodecs = [\"pcmu\"]\ngain_to_db = -6\n",
     );
     let text = MINIMAL.replace("profile = \"asterisk\"", "profile = \"mine.toml\"");
     let (config, _) = bench.parse(&text).unwrap();
@@ -16,6 +17,8 @@ fn one_by_path_says_only_what_differs() {
     let asterisk = &config.profiles["asterisk"];
     assert_eq!(mine.sip.answer_timeout, Duration::from_secs(25));
     assert_eq!(mine.sdp.codecs, [Codec::Pcmu]);
+    assert_eq!(mine.media.gain_to, Decibels(-6));
+    assert_eq!(mine.media.gain_from, Decibels(0));
     assert_eq!(mine.sip.session_timer, asterisk.sip.session_timer);
     assert_eq!(mine.sdp.telephone_event, asterisk.sdp.telephone_event);
 }
@@ -46,7 +49,7 @@ fn mistakes_are_named_in_their_own_file() {
     let mut bench = Bench::new();
     bench.write(
         "/etc/wabridge/mine.toml",
-        "based_on = \"astrisk\"\n\n[sip]\ndtfm = \"rtp\"\nsession_expires_s = 30\n[media]\nsuites = [\"AES\"]\ncodecs = []\ntelephone_event = [16000]\nopus_fmtp = \"a b\"\n",
+        "based_on = \"astrisk\"\n\n[sip]\ndtfm = \"rtp\"\nsession_expires_s = 30\n[media]\nsuites = [\"AES\"]\ncodecs = []\ntelephone_event = [16000]\nopus_fmtp = \"a b\"\ngain_from_db = -21\n",
     );
     let text = MINIMAL.replace("profile = \"asterisk\"", "profile = \"mine.toml\"");
     let findings = bench.findings(&text);
@@ -58,6 +61,7 @@ fn mistakes_are_named_in_their_own_file() {
         (8, "the list is empty; write at least one codec"),
         (9, "16000 is not known here; write one of 8000, 48000"),
         (10, "no spaces"),
+        (11, "write a whole number from -20 to 20"),
     ] {
         let place = format!("error: /etc/wabridge/mine.toml:{line}: ");
         assert!(
@@ -67,7 +71,7 @@ fn mistakes_are_named_in_their_own_file() {
             "{words}: {findings:#?}"
         );
     }
-    assert_eq!(findings.len(), 7, "{findings:#?}");
+    assert_eq!(findings.len(), 8, "{findings:#?}");
 }
 
 #[test]

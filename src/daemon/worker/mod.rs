@@ -374,6 +374,7 @@ impl Outlet {
 mod tests {
     use super::*;
     use crate::media::bridge::{Habits, StreamSpec};
+    use crate::media::gain::Decibels;
     use crate::sdp::Ssrc;
     use tokio::sync::mpsc::channel;
 
@@ -414,6 +415,8 @@ mod tests {
                 opus_bitrate: 20_000,
                 opus_complexity: 0,
                 opus_fec: false,
+                gain_from: Decibels(0),
+                gain_to: Decibels(0),
             },
         };
         worker.take_job(Job::Open(Box::new(Opening {

@@ -14,6 +14,7 @@ use crate::media::bridge::no_audio::Came;
 use crate::media::bridge::pcm::{Frame, Pcm, is_quiet, is_silent};
 use crate::media::bridge::timeline::{Before, LONGEST_LOSS, Timeline};
 use crate::media::event_in::{EventReceiver, Heard};
+use crate::media::gain::{Decibels, Gain};
 use crate::media::opus;
 use crate::media::outbox::Outbox;
 use crate::media::pacer::{Candidate, Gap, Verdict};
@@ -34,6 +35,7 @@ pub struct Direction {
     filled: Ticks,
     made_up: MadeUp,
     came: Came,
+    gain: Option<Gain>,
 }
 
 /// What became of a packet.
@@ -62,7 +64,7 @@ struct Sound<'a> {
 }
 
 impl Direction {
-    pub fn new() -> Self {
+    pub fn new(level: Decibels) -> Self {
         Self {
             codecs: Codecs::new(),
             pcm: Pcm::new(),
@@ -71,6 +73,7 @@ impl Direction {
             filled: Ticks::ZERO,
             made_up: MadeUp::default(),
             came: Came::default(),
+            gain: Gain::of(level),
         }
     }
 
@@ -271,6 +274,8 @@ impl Direction {
         let Some(codec) = out.egress.codec() else {
             return;
         };
+        let louder = self.gain.map(|gain| gain.applied(frame));
+        let frame = louder.as_ref().unwrap_or(frame);
         let encode = |room: &mut [u8]| self.codecs.encode(codec, frame, room);
         out.egress
             .send_audio(now, out.outbox, Ticks::FRAME, content, encode);

@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
+use crate::media::gain::Decibels;
 use crate::media::outbox::Outbox;
 use crate::media::reorder::Ordered;
 use crate::media::rtcp::WallClock;
@@ -75,6 +76,10 @@ pub struct Habits {
     pub opus_complexity: u8,
     /// In-band FEC in what we send.
     pub opus_fec: bool,
+    /// What is decoded is made so much louder: what this side says, and what it hears. Opus that is passed through stays as
+    /// it is.
+    pub gain_from: Decibels,
+    pub gain_to: Decibels,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -161,13 +166,15 @@ struct Stream {
 impl Bridge {
     pub fn new(now: Instant, spec: BridgeSpec, mut entropy: Entropy) -> Self {
         let Pair { a, b } = spec.streams;
+        let a_to_b = Direction::new(a.habits.gain_from + b.habits.gain_to);
+        let b_to_a = Direction::new(b.habits.gain_from + a.habits.gain_to);
         let streams = Pair {
             a: Stream::new(Side::A, a, &mut entropy),
             b: Stream::new(Side::B, b, &mut entropy),
         };
         Self {
             streams,
-            directions: Pair::new(Direction::new(), Direction::new()),
+            directions: Pair::new(a_to_b, b_to_a),
             outbox: Outbox::new(),
             events: VecDeque::with_capacity(EVENTS),
             entropy,

@@ -10,6 +10,7 @@ use wabridge::config::{
     StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::Habits;
+use wabridge::media::gain::Decibels;
 use wabridge::party::{Dialling, PhoneNumber};
 use wabridge::sdp::{Codec, Policy, Security, Suite};
 use wabridge::sip::endpoint::Login;
@@ -254,5 +255,7 @@ fn habits(whatsapp: bool) -> Habits {
         opus_bitrate: 20_000,
         opus_complexity: 5,
         opus_fec: true,
+        gain_from: Decibels(0),
+        gain_to: Decibels(0),
     }
 }
