@@ -11,7 +11,8 @@ use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Ssrc, Suite,
+    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
+    Suite,
 };
 use wabridge::side::{Pair, Side};
 
@@ -45,7 +46,11 @@ fn agreement(side: Side, codec: Codec) -> Box<Agreement> {
         telephone_event: None,
         direction: Direction::SendRecv,
         packet_time: FRAME,
-        crypto: (side == Side::A).then(keys),
+        protection: match side {
+            Side::A => Protection::Sdes(keys()),
+            Side::B => Protection::Clear,
+        },
+        ice: None,
         remote_ssrc: None,
         opus: OpusLimits {
             in_band_fec: true,

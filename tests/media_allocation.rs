@@ -12,8 +12,8 @@ use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Ssrc, Suite,
-    TelephoneEvent,
+    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
+    Suite, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -64,7 +64,8 @@ fn agreement(codec: Codec, crypto: Option<CryptoPair>, remote: SocketAddr) -> Ag
         }),
         direction: Direction::SendRecv,
         packet_time: Duration::from_millis(20),
-        crypto,
+        protection: crypto.map_or(Protection::Clear, Protection::Sdes),
+        ice: None,
         remote_ssrc: None,
         opus: OpusLimits {
             in_band_fec: true,

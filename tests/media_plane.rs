@@ -11,7 +11,7 @@ use wabridge::media::bridge::{BridgeSpec, Command, Event, Habits, StreamSpec};
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Packet, RtpTime, SequenceNumber};
 use wabridge::net::ports::{PortRange, PortStock};
-use wabridge::sdp::{Agreement, Codec, Direction, OpusLimits, PayloadType, Ssrc};
+use wabridge::sdp::{Agreement, Codec, Direction, OpusLimits, PayloadType, Protection, Ssrc};
 use wabridge::side::{Pair, Side};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -60,7 +60,8 @@ fn agreement(remote: SocketAddr) -> Box<Agreement> {
         telephone_event: None,
         direction: Direction::SendRecv,
         packet_time: Duration::from_millis(20),
-        crypto: None,
+        protection: Protection::Clear,
+        ice: None,
         remote_ssrc: None,
         opus: OpusLimits::default(),
     })

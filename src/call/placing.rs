@@ -1,6 +1,6 @@
 //! INVITEs of ours, written fresh: nothing of a caller's message is in them but what [`Context`] lets through.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::call::identity::Context;
@@ -10,7 +10,9 @@ use crate::call::trunk::PeerId;
 use crate::config::{Config, DigestUsername, Faces, Number, Profile, SipHabits, TrunkPeer};
 use crate::entropy::Entropy;
 use crate::party::Party;
-use crate::sdp::{Direction, Local, MasterKey, Negotiation, Ssrc};
+use crate::sdp::{
+    Candidate, Direction, Fingerprint, IceCredentials, Local, MasterKey, Negotiation, Ssrc,
+};
 use crate::sip::endpoint::{Credentials, OutgoingInvite};
 use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
 use crate::sip::message::{Headers, Name, NameAddr};
@@ -32,6 +34,8 @@ pub struct Own {
     pub ports: PortPair,
     pub ssrc: Ssrc,
     pub cname: String,
+    /// Of this process' certificate.
+    pub fingerprint: Fingerprint,
 }
 
 impl Own {
@@ -44,6 +48,12 @@ impl Own {
             ssrc: self.ssrc,
             cname: self.cname.clone(),
             key: MasterKey(entropy.bytes::<46>().to_vec()),
+            ice: IceCredentials::new(&entropy.bytes()),
+            candidates: vec![Candidate::host(
+                SocketAddr::new(self.address, self.ports.rtp),
+                0,
+            )],
+            fingerprint: self.fingerprint.clone(),
             // Fits the 63 bits that every peer can read.
             session_id: u64::from(entropy.u32()),
         }

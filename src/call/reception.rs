@@ -23,7 +23,7 @@ use crate::consent;
 use crate::entropy::Entropy;
 use crate::media::bridge::{BridgeSpec, StreamSpec};
 use crate::party::PhoneNumber;
-use crate::sdp::{Agreement, Ssrc};
+use crate::sdp::{Agreement, Fingerprint, Ssrc};
 use crate::side::{Pair, Side};
 use crate::sip::endpoint::{InviteId, Reply};
 use crate::sip::flow::ListenerId;
@@ -74,6 +74,7 @@ pub struct Supplies<'a> {
     pub ports: &'a mut VecDeque<PortPair>,
     pub trunks: &'a Trunks,
     pub entropy: &'a mut Entropy,
+    pub fingerprint: &'a Fingerprint,
     /// Calls that the business number has already.
     pub other_calls: u32,
 }
@@ -242,7 +243,7 @@ impl Reception {
         ports: Pair<PortPair>,
         supplies: &mut Supplies<'_>,
     ) -> Result<Line, Ending> {
-        let own = self.own(way.user, ports, supplies.entropy);
+        let own = self.own(way.user, ports, supplies);
         let (leg_a, beginning) = self.beginning(way.profiles.a, &own.a, supplies.entropy)?;
         let streams = Pair::new(
             stream(&own.a, way.profiles.a),
@@ -322,14 +323,15 @@ impl Reception {
         Some(Uri::sip(Some(called), host, Some(port), transport))
     }
 
-    fn own(&self, user: Side, ports: Pair<PortPair>, entropy: &mut Entropy) -> Pair<Own> {
+    fn own(&self, user: Side, ports: Pair<PortPair>, supplies: &mut Supplies<'_>) -> Pair<Own> {
         let media = &self.config.media;
         let addresses = by_side(user, media.public_address, media.pbx_address);
         let mut own = |side| Own {
             address: addresses[side],
             ports: ports[side],
-            ssrc: Ssrc(entropy.u32()),
-            cname: entropy.hex(12),
+            ssrc: Ssrc(supplies.entropy.u32()),
+            cname: supplies.entropy.hex(12),
+            fingerprint: supplies.fingerprint.clone(),
         };
         Pair::new(own(Side::A), own(Side::B))
     }

@@ -97,7 +97,7 @@ impl Record {
 
     pub fn agreed(&mut self, side: Side, agreement: &Agreement) {
         self.codecs[side] = Some(agreement.codec.name());
-        self.encrypted[side] = agreement.crypto.is_some();
+        self.encrypted[side] = agreement.protection.is_encrypted();
     }
 
     /// What WhatsApp said of the call when it hung up. WhatsApp's name of a call to a user is not known before (dossier 2.7).

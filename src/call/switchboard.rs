@@ -29,6 +29,7 @@ use crate::call::registration::Registrations;
 use crate::call::trunk::{PeerId, Trunks};
 use crate::config::{Config, Faces};
 use crate::entropy::Entropy;
+use crate::sdp::Fingerprint;
 use crate::side::Side;
 use crate::sip::endpoint::{Endpoint, EndpointConfig, InviteId, RequestId, Timers};
 use crate::sip::flow::{FlowId, Source, Transmit, TransmitTag, TransportError};
@@ -42,6 +43,8 @@ const MAX_TRANSACTIONS: usize = 20_000;
 pub struct Switchboard {
     config: Arc<Config>,
     entropy: Entropy,
+    /// Of our certificate, for every call.
+    fingerprint: Fingerprint,
     endpoint: Endpoint,
     admission: Admission,
     trunks: Trunks,
@@ -77,7 +80,13 @@ enum Purpose {
 
 /// The world's side of the doors.
 impl Switchboard {
-    pub fn new(now: Moment, config: Arc<Config>, mut entropy: Entropy) -> Self {
+    /// `fingerprint`: of the certificate that the media room shows in DTLS.
+    pub fn new(
+        now: Moment,
+        config: Arc<Config>,
+        fingerprint: Fingerprint,
+        mut entropy: Entropy,
+    ) -> Self {
         let endpoint = Endpoint::new(endpoint_config(&config), entropy.fork());
         let mut switchboard = Self {
             endpoint,
@@ -98,6 +107,7 @@ impl Switchboard {
             cdrs: VecDeque::new(),
             config,
             entropy,
+            fingerprint,
         };
         switchboard.handle_timeout(now);
         switchboard

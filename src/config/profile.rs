@@ -8,7 +8,7 @@ use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal};
 use crate::media::bridge::Habits;
 use crate::media::gain::Decibels;
-use crate::sdp::{Codec, Policy, Security, Suite};
+use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Policy, Security, Suite};
 use crate::sip::endpoint::Login;
 
 const CODECS: [(&str, Codec); 3] = [
@@ -122,6 +122,8 @@ enum SecurityMode {
     Plain,
     Sdes,
     SdesIfOffered,
+    Dtls,
+    AsOffered,
 }
 
 impl Profile {
@@ -149,6 +151,8 @@ impl Profile {
                 codecs: vec![Codec::Pcma, Codec::Pcmu],
                 own_order: false,
                 security: Security::Plain,
+                dtls_setup: OfferedSetup::ActPass,
+                ice: IceMode::Full,
                 telephone_event: vec![8_000],
                 packet_time: Duration::from_millis(20),
                 max_packet_time: None,
@@ -320,6 +324,19 @@ fn read_policy(table: &Table<'_>, base: &Policy) -> Policy {
         codecs: codecs.unwrap_or_else(|| base.codecs.clone()),
         own_order: table.flag("own_codec_order", base.own_order),
         security: read_security(table, &base.security),
+        dtls_setup: table.choice(
+            "dtls_setup",
+            &[
+                ("actpass", OfferedSetup::ActPass),
+                ("active", OfferedSetup::Active),
+            ],
+            base.dtls_setup,
+        ),
+        ice: table.choice(
+            "ice",
+            &[("full", IceMode::Full), ("lite", IceMode::Lite)],
+            base.ice,
+        ),
         telephone_event: table
             .list("telephone_event", |value| {
                 value.choice_of_numbers(&[8_000, 48_000])
@@ -349,17 +366,24 @@ fn parse_fmtp(text: &str) -> Result<String, &'static str> {
 }
 
 fn read_security(table: &Table<'_>, base: &Security) -> Security {
-    let (mode, suites) = match base {
-        Security::Plain => (SecurityMode::Plain, vec![Suite::AesCm128HmacSha1_80]),
-        Security::Sdes(suites) => (SecurityMode::Sdes, suites.clone()),
-        Security::SdesIfOffered(suites) => (SecurityMode::SdesIfOffered, suites.clone()),
-    };
+    let (mode, offers, suites) = security_parts(base);
     let names = [
         ("plain", SecurityMode::Plain),
         ("sdes", SecurityMode::Sdes),
         ("sdes-if-offered", SecurityMode::SdesIfOffered),
+        ("dtls", SecurityMode::Dtls),
+        ("as-offered", SecurityMode::AsOffered),
     ];
     let mode = table.choice("security", &names, mode);
+    let offers = table.choice(
+        "offered_security",
+        &[
+            ("plain", Offers::Plain),
+            ("sdes", Offers::Sdes),
+            ("dtls", Offers::Dtls),
+        ],
+        offers,
+    );
     let known = Suite::ALL.map(|suite| (suite.name(), suite));
     let suites = table
         .filled_list(
@@ -372,6 +396,24 @@ fn read_security(table: &Table<'_>, base: &Security) -> Security {
         SecurityMode::Plain => Security::Plain,
         SecurityMode::Sdes => Security::Sdes(suites),
         SecurityMode::SdesIfOffered => Security::SdesIfOffered(suites),
+        SecurityMode::Dtls => Security::Dtls,
+        SecurityMode::AsOffered => Security::AsOffered { offers, suites },
+    }
+}
+
+/// What a profile based on this one has where it says nothing.
+fn security_parts(base: &Security) -> (SecurityMode, Offers, Vec<Suite>) {
+    let usual = || vec![Suite::AesCm128HmacSha1_80];
+    match base {
+        Security::Plain => (SecurityMode::Plain, Offers::Plain, usual()),
+        Security::Sdes(suites) => (SecurityMode::Sdes, Offers::Sdes, suites.clone()),
+        Security::SdesIfOffered(suites) => {
+            (SecurityMode::SdesIfOffered, Offers::Plain, suites.clone())
+        }
+        Security::Dtls => (SecurityMode::Dtls, Offers::Dtls, usual()),
+        Security::AsOffered { offers, suites } => {
+            (SecurityMode::AsOffered, *offers, suites.clone())
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 
 pub mod cdr;
 mod health;
+pub mod identity;
 mod log;
 pub mod plane;
 mod reload;

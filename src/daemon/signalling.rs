@@ -21,6 +21,7 @@ use crate::call::switchboard::{MediaEvent, Moment, Switchboard};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::net::{NetEvent, Network};
+use crate::sdp::Fingerprint;
 use crate::store::{Keeper, Store};
 use crate::web::{self, Orders, Web};
 
@@ -65,10 +66,10 @@ enum Input {
 }
 
 impl Signalling {
-    pub(super) fn new(world: World, entropy: Entropy) -> Self {
+    pub(super) fn new(world: World, fingerprint: Fingerprint, entropy: Entropy) -> Self {
         let now = moment();
         let config = &world.config;
-        let mut switchboard = Switchboard::new(now, config.clone(), entropy);
+        let mut switchboard = Switchboard::new(now, config.clone(), fingerprint, entropy);
         let (rates, database) = (config.rates.as_ref(), &config.cdr.database);
         usage::restore(now.wall, rates, database, &mut switchboard);
         Self {

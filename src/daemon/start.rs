@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{debug, info};
 
+use super::identity::Identity;
 use super::log::{self, LogControl};
 use super::plane::{MediaPlane, PlaneSettings};
 use super::signalling::{Signalling, World};
@@ -40,6 +41,8 @@ pub enum StartError {
     Ports(#[from] EmptyRange),
     #[error("cannot start the media workers: {0}")]
     Media(io::Error),
+    #[error("cannot make a certificate for DTLS: {0}")]
+    Identity(rcgen::Error),
     #[error("cannot start: {0}")]
     System(io::Error),
 }
@@ -48,9 +51,12 @@ impl StartError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::LogFilter(_) | Self::Ports(_) => MISCONFIGURED,
-            Self::Network(_) | Self::Store(_) | Self::Web(_) | Self::Media(_) | Self::System(_) => {
-                FAILED
-            }
+            Self::Network(_)
+            | Self::Store(_)
+            | Self::Web(_)
+            | Self::Media(_)
+            | Self::Identity(_)
+            | Self::System(_) => FAILED,
         }
     }
 }
@@ -94,6 +100,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         patience,
         entropy.fork(),
     )?;
+    let identity = Identity::generate().map_err(StartError::Identity)?;
     let plane = media_plane(&config, entropy.fork())?;
     let (web, orders) = Web::open(&config.admin, keeper.door())?;
     announce(&config, &network);
@@ -109,7 +116,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         signals,
         log,
     };
-    let signalling = Signalling::new(world, entropy);
+    let signalling = Signalling::new(world, identity.fingerprint(), entropy);
     info!("serving");
     service::ready();
     Ok(signalling)

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Codec, CryptoPair, Direction, PayloadType, Ssrc};
+use super::{Codec, CryptoPair, Direction, DtlsTerms, IceTerms, PayloadType, Ssrc};
 
 /// What both sides settled on: all that a stream needs to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Agreement {
     /// Where the peer wants RTP. `None`: it gave `0.0.0.0`, port 9 or a name (hold by RFC 2543, or to be learnt).
+    /// With ICE only a guess: the pair that its checks find counts.
     pub remote_rtp: Option<SocketAddr>,
-    /// Where the peer wants RTCP; same as RTP when multiplexed.
+    /// Where the peer wants RTCP; same as RTP when multiplexed. `None` with ICE and no multiplexing: RTCP has no way then.
     pub remote_rtcp: Option<SocketAddr>,
     pub rtcp_mux: bool,
     /// What we send, with the payload type that the peer gave it.
@@ -23,11 +24,47 @@ pub struct Agreement {
     pub direction: Direction,
     /// What the peer asks us to send: 10, 20, 30, 40 or 60 ms; 20 ms when it does not say.
     pub packet_time: Duration,
-    pub crypto: Option<CryptoPair>,
+    pub protection: Protection,
+    /// With [`Protection::Dtls`] alone, and only when both sides speak it.
+    pub ice: Option<IceTerms>,
     /// From the peer's `a=ssrc`, if any.
     pub remote_ssrc: Option<Ssrc>,
     /// Peer's Opus fmtp as limits for our encoder.
     pub opus: OpusLimits,
+}
+
+/// How the packets of a stream are kept from others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Protection {
+    /// Plain RTP.
+    Clear,
+    /// SRTP with the keys of the descriptions (RFC 4568).
+    Sdes(CryptoPair),
+    /// SRTP with the keys of a DTLS handshake (RFC 5764).
+    Dtls(DtlsTerms),
+}
+
+impl Protection {
+    pub fn sdes(&self) -> Option<&CryptoPair> {
+        match self {
+            Self::Sdes(pair) => Some(pair),
+            Self::Clear | Self::Dtls(_) => None,
+        }
+    }
+
+    pub fn dtls(&self) -> Option<&DtlsTerms> {
+        match self {
+            Self::Dtls(terms) => Some(terms),
+            Self::Clear | Self::Sdes(_) => None,
+        }
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Clear => false,
+            Self::Sdes(_) | Self::Dtls(_) => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sdp_types::{Attribute, Connection, Media, Session};
 
 use super::codec::Encoding;
+use super::transport::Transport;
 use super::{CryptoFault, CryptoLine, Direction, OpusLimits, PayloadType, Refusal, Ssrc};
 
 /// Larger descriptions are refused unread.
@@ -51,8 +52,7 @@ pub(super) struct Audio {
     pub packet_time: Option<Duration>,
     pub max_packet_time: Option<Duration>,
     pub crypto: Vec<Result<CryptoLine, CryptoFault>>,
-    pub has_fingerprint: bool,
-    pub has_ice: bool,
+    pub transport: Transport,
     pub mid: Option<String>,
     /// `mid` is in an `a=group:BUNDLE`.
     pub bundled: bool,
@@ -179,7 +179,6 @@ impl MediaLine {
 impl Audio {
     fn read(session: &Session, media: &Media, bundles: &[&str]) -> Self {
         let own = &media.attributes;
-        let anywhere = |name| find(own, name).or_else(|| find(&session.attributes, name));
         let mid = value(own, "mid")
             .map(str::trim)
             .filter(|mid| is_token(mid))
@@ -205,8 +204,7 @@ impl Audio {
                 .take(MAX_CRYPTO)
                 .map(CryptoLine::parse)
                 .collect(),
-            has_fingerprint: anywhere("fingerprint").is_some(),
-            has_ice: anywhere("ice-ufrag").is_some(),
+            transport: Transport::read(own, &session.attributes),
             bundled: mid.as_deref().is_some_and(|mid| {
                 bundles
                     .iter()
@@ -238,11 +236,19 @@ impl Audio {
     pub(super) fn effective_direction(&self) -> Direction {
         let held = self.address.is_some_and(|ip| ip.is_unspecified())
             && self.port != DISCARD_PORT
-            && !self.has_ice;
+            && self.transport.ice.is_none();
         if held {
             self.direction.and(Direction::SendOnly)
         } else {
             self.direction
+        }
+    }
+
+    /// Whether the token says DTLS (RFC 5764 §8).
+    pub(super) fn is_dtls(&self) -> bool {
+        match self.proto {
+            Some(Proto::DtlsSavp | Proto::DtlsSavpf) => true,
+            Some(Proto::Avp | Proto::Avpf | Proto::Savp | Proto::Savpf) | None => false,
         }
     }
 
@@ -260,10 +266,10 @@ impl Audio {
     /// Its security in words: `DTLS-SRTP (UDP/TLS/RTP/SAVPF, a=fingerprint, ICE)`.
     pub(super) fn offered_security(&self) -> String {
         let mut marks = vec![self.proto_text.as_str()];
-        if self.has_fingerprint {
+        if self.transport.has_fingerprint() {
             marks.push("a=fingerprint");
         }
-        if self.has_ice {
+        if self.transport.ice.is_some() {
             marks.push("ICE");
         }
         marks.push(if self.crypto.is_empty() {
@@ -271,7 +277,7 @@ impl Audio {
         } else {
             "a=crypto"
         });
-        let kind = if self.has_fingerprint {
+        let kind = if self.transport.has_fingerprint() {
             "DTLS-SRTP"
         } else {
             match self.proto {
@@ -358,17 +364,17 @@ fn numbered<'a>(attributes: &'a [Attribute], name: &str, number: PayloadType) ->
     })
 }
 
-fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
+pub(super) fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
     attributes
         .iter()
         .find(|attribute| attribute.attribute.trim().eq_ignore_ascii_case(name))
 }
 
-fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
     find(attributes, name)?.value.as_deref()
 }
 
-fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a str> {
     attributes
         .iter()
         .filter(move |attribute| attribute.attribute.eq_ignore_ascii_case(name))

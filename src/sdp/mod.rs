@@ -2,27 +2,37 @@
 //! audio is declined; what is not understood is kept out of our own descriptions, which are always written fresh.
 //!
 //! [`Negotiation`] is the door: it makes one leg's offers and answers and says what they come to, an [`Agreement`].
-//! Behind it, `description` reads the peer's text, `selection` chooses, `writing` makes ours. Not here: ICE and DTLS
-//! beyond noticing them, and anything but audio.
+//! Behind it, `description` reads the peer's text, `selection` and `security` choose, `writing` makes ours. Not here: ICE
+//! checks and DTLS handshakes, of which only the terms are settled, and anything but audio.
 
 mod agreement;
 mod codec;
 mod crypto;
 mod description;
 mod direction;
+mod dtls;
+mod ice;
 mod negotiation;
 mod numbers;
 mod policy;
 mod refusal;
+mod security;
 mod selection;
+mod transport;
 mod writing;
 
-pub use agreement::{Agreement, OpusLimits, TelephoneEvent};
+pub use agreement::{Agreement, OpusLimits, Protection, TelephoneEvent};
 pub use codec::{Codec, PayloadType};
 pub use crypto::{CryptoFault, CryptoLine, CryptoPair, MasterKey, Suite};
 pub use direction::Direction;
+pub use dtls::{
+    CertificateHash, DtlsRole, DtlsTerms, Fingerprint, FingerprintFault, OfferedSetup, Setup,
+};
+pub use ice::{
+    Candidate, CandidateKind, IceCredentials, IceEnd, IceFault, IceMode, IceRole, IceTerms,
+};
 pub use negotiation::Negotiation;
-pub use policy::{Local, Policy, Security};
+pub use policy::{Local, Offers, Policy, Security};
 pub use refusal::Refusal;
 
 /// RTP synchronisation source.

@@ -5,9 +5,12 @@ use std::fmt;
 use super::codec::Encoding;
 use super::description::{Audio, Description, Proto};
 use super::numbers::Numbers;
-use super::selection::{self, Accepted};
-use super::writing::{self, OwnAudio, OwnLine};
-use super::{Agreement, Codec, CryptoLine, Direction, Local, Policy, Refusal, Security, Suite};
+use super::selection::{self, Accepted, Chooser};
+use super::writing::{self, OwnAudio, OwnLine, OwnSecurity};
+use super::{Agreement, Codec, Direction, Local, Policy, Refusal, security};
+
+/// What WebRTC offers of ours call their audio, as WhatsApp does (dossier 3.1).
+const MID: &str = "audio";
 
 /// The offer/answer state of one leg (RFC 3264, RFC 6337): makes our descriptions, reads the peer's, counts `o=`
 /// versions. Who may offer when is the SIP room's business (RFC 3261 §14.2); here the newest offer counts.
@@ -83,7 +86,7 @@ impl Negotiation {
         let offer = self.offer.as_ref().ok_or(Refusal::NoOffer)?;
         let answer = Description::parse(sdp)?;
         let audio = self.answered_audio(&answer).ok_or(Refusal::NoAudio)?;
-        let agreement = selection::settle(&self.policy, &offer.audio, audio)?;
+        let agreement = selection::settle(self.chooser(), &offer.audio, audio)?;
         self.agreement = Some(agreement.clone());
         Ok(agreement)
     }
@@ -123,7 +126,7 @@ impl Negotiation {
             place,
             own,
             agreement,
-        } = selection::accept(&self.policy, &self.local, &offer, self.place(), wanted)?;
+        } = selection::accept(self.chooser(), &offer, self.place(), wanted)?;
         let mut lines: Vec<OwnLine> = offer.media.iter().map(OwnLine::declined).collect();
         if let Some(line) = lines.get_mut(place) {
             *line = OwnLine::Audio(own);
@@ -157,6 +160,14 @@ impl Negotiation {
             text: text.clone(),
         });
         text
+    }
+
+    fn chooser(&self) -> Chooser<'_> {
+        Chooser {
+            policy: &self.policy,
+            local: &self.local,
+            before: self.agreement.as_ref(),
+        }
     }
 
     /// Which `m=` line carries our audio.
@@ -194,22 +205,30 @@ impl Negotiation {
     }
 
     fn offered_audio(&mut self, direction: Direction) -> OwnAudio {
-        let in_use = self.in_use().cloned();
-        let crypto = self.offered_crypto();
-        let proto = if crypto.is_empty() {
-            Proto::Avp
-        } else {
-            Proto::Savp
+        let security = security::offer(&self.policy, &self.local, self.agreement.as_ref());
+        let formats = self.offered_formats();
+        if let Some(own) = self.in_use() {
+            return OwnAudio {
+                formats,
+                direction,
+                security,
+                rtcp_mux: self.policy.rtcp_mux || own.rtcp_mux,
+                ..own.clone()
+            };
+        }
+        let (proto, is_webrtc) = match &security {
+            OwnSecurity::Clear => (Proto::Avp, false),
+            OwnSecurity::Sdes(_) => (Proto::Savp, false),
+            OwnSecurity::Dtls(_) => (Proto::DtlsSavpf, true),
         };
-        let rtcp_mux = self.policy.rtcp_mux || in_use.as_ref().is_some_and(|own| own.rtcp_mux);
         OwnAudio {
-            proto: in_use.as_ref().map_or(proto, |own| own.proto),
-            formats: self.offered_formats(),
+            proto,
+            formats,
             direction,
-            crypto,
-            rtcp_mux,
-            bundled: in_use.as_ref().is_some_and(|own| own.bundled),
-            mid: in_use.and_then(|own| own.mid),
+            security,
+            rtcp_mux: self.policy.rtcp_mux || is_webrtc,
+            mid: is_webrtc.then(|| MID.to_owned()),
+            bundled: is_webrtc,
         }
     }
 
@@ -225,25 +244,6 @@ impl Negotiation {
             .chain(events.into_iter().map(Encoding::TelephoneEvent));
         encodings
             .map(|encoding| (self.numbers.assign(encoding), encoding))
-            .collect()
-    }
-
-    /// A line for each suite; the one in use first. A session that became encrypted stays so.
-    fn offered_crypto(&self) -> Vec<CryptoLine> {
-        let in_use: Option<Suite> = self
-            .agreement
-            .as_ref()
-            .and_then(|agreement| Some(agreement.crypto.as_ref()?.suite));
-        let mut suites = match &self.policy.security {
-            Security::Plain => Vec::new(),
-            Security::Sdes(suites) => suites.clone(),
-            Security::SdesIfOffered(_) => in_use.into_iter().collect(),
-        };
-        suites.sort_by_key(|suite| Some(*suite) != in_use);
-        suites
-            .into_iter()
-            .zip(1..)
-            .map(|(suite, tag)| CryptoLine::new(tag, suite, self.local.key.for_suite(suite)))
             .collect()
     }
 }

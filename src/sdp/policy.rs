@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Codec, MasterKey, Ssrc, Suite};
+use super::{
+    Candidate, Codec, Fingerprint, IceCredentials, IceMode, MasterKey, OfferedSetup, Ssrc, Suite,
+};
 
 /// How this peer's media is to be described: the habits of a profile, as data.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +15,9 @@ pub struct Policy {
     pub codecs: Vec<Codec>,
     pub own_order: bool,
     pub security: Security,
+    /// `a=setup` of our offers, where they want DTLS.
+    pub dtls_setup: OfferedSetup,
+    pub ice: IceMode,
     /// Clock rates of telephone-event that are offered and accepted; none: no digits by RTP. WhatsApp: 8000 alone
     /// (dossier 1.2).
     pub telephone_event: Vec<u32>,
@@ -21,7 +26,7 @@ pub struct Policy {
     pub max_packet_time: Option<Duration>,
     /// fmtp of our Opus line.
     pub opus_fmtp: String,
-    /// Offer rtcp-mux; as answerer it is accepted whenever offered.
+    /// Offer rtcp-mux, as always where DTLS is offered; as answerer it is accepted whenever offered.
     pub rtcp_mux: bool,
     /// Write `a=ssrc` with the cname.
     pub announce_ssrc: bool,
@@ -35,14 +40,40 @@ pub enum Security {
     Sdes(Vec<Suite>),
     /// Offered plain; SDES accepted when the peer offers it.
     SdesIfOffered(Vec<Suite>),
+    /// `UDP/TLS/RTP/SAVPF` with ICE and `a=fingerprint`.
+    Dtls,
+    /// What the peer offers: DTLS, SDES, and plain RTP where that is what we offer ourselves.
+    AsOffered { offers: Offers, suites: Vec<Suite> },
+}
+
+/// What we offer to a peer that is answered in kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Offers {
+    Plain,
+    Sdes,
+    Dtls,
 }
 
 impl Security {
     /// Suites we take, in our order.
     pub(super) fn suites(&self) -> &[Suite] {
         match self {
-            Self::Plain => &[],
-            Self::Sdes(suites) | Self::SdesIfOffered(suites) => suites,
+            Self::Plain | Self::Dtls => &[],
+            Self::Sdes(suites) | Self::SdesIfOffered(suites) | Self::AsOffered { suites, .. } => {
+                suites
+            }
+        }
+    }
+
+    /// Whether RTP in the clear will do.
+    pub(super) fn takes_plain(&self) -> bool {
+        match self {
+            Self::Plain | Self::SdesIfOffered(_) => true,
+            Self::Sdes(_) | Self::Dtls => false,
+            Self::AsOffered { offers, .. } => match offers {
+                Offers::Plain => true,
+                Offers::Sdes | Offers::Dtls => false,
+            },
         }
     }
 
@@ -52,6 +83,9 @@ impl Security {
             Self::Plain => "plain RTP",
             Self::Sdes(_) => "SRTP with keys in a=crypto (SDES)",
             Self::SdesIfOffered(_) => "plain RTP, or SRTP with keys in a=crypto (SDES)",
+            Self::Dtls => "DTLS-SRTP with a=fingerprint",
+            Self::AsOffered { .. } if self.takes_plain() => "plain RTP, SDES or DTLS-SRTP",
+            Self::AsOffered { .. } => "SRTP with keys in a=crypto (SDES) or DTLS-SRTP",
         }
     }
 }
@@ -67,6 +101,12 @@ pub struct Local {
     pub cname: String,
     /// Our sending key material, `MasterKey::LONGEST` random bytes. The key of each suite is made from it.
     pub key: MasterKey,
+    /// Until the peer restarts ICE.
+    pub ice: IceCredentials,
+    /// Where RTP reaches us; `address` and `rtp_port` among them, which the peer checks (RFC 8839 §4.2.5).
+    pub candidates: Vec<Candidate>,
+    /// Of the certificate that we show in DTLS.
+    pub fingerprint: Fingerprint,
     /// `o=` session id; the version is counted by `Negotiation`.
     pub session_id: u64,
 }

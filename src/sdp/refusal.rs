@@ -14,6 +14,10 @@ pub enum Refusal {
     SecurityMismatch { wanted: String, found: String },
     #[error("no usable a=crypto line: {0}")]
     NoCrypto(String),
+    #[error("no usable DTLS: {0}")]
+    NoDtls(String),
+    #[error("no usable ICE: {0}")]
+    NoIce(String),
     /// An answer came, but there was no offer of ours.
     #[error("an answer without an offer")]
     NoOffer,

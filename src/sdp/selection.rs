@@ -1,15 +1,24 @@
-//! What is taken of a description: codec, digits, keys, direction, addresses (RFC 3264 §6, §7, RFC 4568 §5). Pure choices;
-//! what was chosen before is not known here.
+//! What is taken of a description: codec, digits, direction, addresses (RFC 3264 §6, §7); its protection is the next
+//! file's. Pure choices.
 
 use std::time::Duration;
 
 use super::codec::Encoding;
-use super::description::{Audio, Description, Format, Proto};
+use super::description::{Audio, Description, Format};
+use super::security::{self, Secured};
 use super::writing::OwnAudio;
 use super::{
-    Agreement, Codec, CryptoFault, CryptoLine, CryptoPair, Direction, Local, PayloadType, Policy,
-    Refusal, Security, TelephoneEvent,
+    Agreement, Codec, Direction, IceTerms, Local, PayloadType, Policy, Protection, Refusal,
+    TelephoneEvent,
 };
+
+/// Who chooses: our wishes, what is ours, and what the session agreed on so far.
+#[derive(Clone, Copy)]
+pub(super) struct Chooser<'a> {
+    pub policy: &'a Policy,
+    pub local: &'a Local,
+    pub before: Option<&'a Agreement>,
+}
 
 /// An offer's audio stream, accepted.
 pub(super) struct Accepted {
@@ -22,8 +31,7 @@ pub(super) struct Accepted {
 /// Takes the first usable audio stream of an offer; one that is in use already comes first. When none is usable, the
 /// reason is that of the first.
 pub(super) fn accept(
-    policy: &Policy,
-    local: &Local,
+    chooser: Chooser<'_>,
     offer: &Description,
     in_use: Option<usize>,
     wanted: Direction,
@@ -32,7 +40,7 @@ pub(super) fn accept(
     streams.sort_by_key(|&(place, _)| Some(place) != in_use);
     let mut refusal = None;
     for (place, audio) in streams {
-        match accept_stream(policy, local, audio, wanted) {
+        match accept_stream(chooser, audio, wanted) {
             Ok((own, agreement)) => {
                 return Ok(Accepted {
                     place,
@@ -50,22 +58,29 @@ pub(super) fn accept(
 
 /// One codec is answered, so that the peer cannot change it without a word.
 fn accept_stream(
-    policy: &Policy,
-    local: &Local,
+    chooser: Chooser<'_>,
     audio: &Audio,
     wanted: Direction,
 ) -> Result<(OwnAudio, Agreement), Refusal> {
-    let proto = audio.proto.ok_or_else(|| mismatch(policy, audio))?;
-    let theirs = choose_crypto(policy, audio, proto)?;
+    let Chooser {
+        policy,
+        local,
+        before,
+    } = chooser;
+    let proto = audio
+        .proto
+        .ok_or_else(|| security::mismatch(policy, audio))?;
+    let secured = security::accept(policy, local, audio, before)?;
     let (format, codec) = choose_codec(policy, audio)?;
     let event = choose_event(audio, codec, |clock| {
         policy.telephone_event.contains(&clock)
     });
     let direction = wanted.and(audio.effective_direction().mirrored());
-    let ours = theirs.map(|line| CryptoLine {
-        key: local.key.for_suite(line.suite),
-        ..line.clone()
-    });
+    let Secured {
+        own: security,
+        protection,
+        ice,
+    } = secured;
 
     let mut formats = vec![(format.number, Encoding::Audio(codec))];
     formats.extend(event.map(|(number, clock)| (number, Encoding::TelephoneEvent(clock))));
@@ -77,14 +92,14 @@ fn accept_stream(
             clock,
         }),
         direction,
-        crypto: pair(ours.as_ref(), theirs),
-        ..one_way(audio, format, codec, audio.rtcp_mux)
+        protection,
+        ..one_way(audio, format, codec, ice)
     };
     let own = OwnAudio {
         proto,
         formats,
         direction,
-        crypto: ours.into_iter().collect(),
+        security,
         rtcp_mux: audio.rtcp_mux,
         mid: audio.mid.clone(),
         bundled: audio.bundled,
@@ -94,8 +109,17 @@ fn accept_stream(
 
 /// Reads the answer to `own`, our offer. Peers answer with more than was offered (WhatsApp adds BUNDLE, mid and rtcp-mux,
 /// dossier 3.1): what harms nothing is accepted, and rtcp-mux is believed.
-pub(super) fn settle(policy: &Policy, own: &OwnAudio, audio: &Audio) -> Result<Agreement, Refusal> {
-    let crypto = settle_crypto(policy, own, audio)?;
+pub(super) fn settle(
+    chooser: Chooser<'_>,
+    own: &OwnAudio,
+    audio: &Audio,
+) -> Result<Agreement, Refusal> {
+    let Chooser {
+        policy,
+        local,
+        before,
+    } = chooser;
+    let (protection, ice) = security::settle(policy, local, &own.security, audio, before)?;
     let offered = |encoding| own.formats.iter().find(|(_, e)| *e == encoding);
     let (format, codec) = audio
         .formats
@@ -117,29 +141,30 @@ pub(super) fn settle(policy: &Policy, own: &OwnAudio, audio: &Audio) -> Result<A
             })
         }),
         direction: own.direction.and(audio.effective_direction().mirrored()),
-        crypto,
-        ..one_way(audio, format, codec, audio.rtcp_mux)
+        protection,
+        ..one_way(audio, format, codec, ice)
     })
 }
 
 /// What follows from the peer's side alone; the rest is filled by the caller.
-fn one_way(audio: &Audio, format: &Format, codec: Codec, rtcp_mux: bool) -> Agreement {
+fn one_way(audio: &Audio, format: &Format, codec: Codec, ice: Option<IceTerms>) -> Agreement {
     let remote_rtp = audio.rtp_address();
     Agreement {
         remote_rtp,
-        remote_rtcp: if rtcp_mux {
-            remote_rtp
-        } else {
-            audio.rtcp_address()
+        remote_rtcp: match (audio.rtcp_mux, &ice) {
+            (true, _) => remote_rtp,
+            (false, None) => audio.rtcp_address(),
+            (false, Some(_)) => None,
         },
-        rtcp_mux,
+        rtcp_mux: audio.rtcp_mux,
         codec,
         send_pt: format.number,
         receive: Vec::new(),
         telephone_event: None,
         direction: Direction::Inactive,
         packet_time: packet_time(audio),
-        crypto: None,
+        protection: Protection::Clear,
+        ice,
         remote_ssrc: audio.ssrc,
         opus: format.opus,
     }
@@ -226,97 +251,6 @@ fn packet_time(audio: &Audio) -> Duration {
         .into_iter()
         .find(|&time| time <= limit)
         .unwrap_or(Duration::from_millis(10))
-}
-
-/// The offerer's first line that we can use (RFC 4568 §5.1.2). `None`: plain RTP. Any transport token is taken when
-/// `a=crypto` is there and DTLS is not (dossier 3.1); also `RTP/AVP` (RFC 8643).
-fn choose_crypto<'a>(
-    policy: &Policy,
-    audio: &'a Audio,
-    proto: Proto,
-) -> Result<Option<&'a CryptoLine>, Refusal> {
-    let is_plain = match proto {
-        Proto::Avp | Proto::Avpf => true,
-        Proto::Savp | Proto::Savpf => false,
-        Proto::DtlsSavp | Proto::DtlsSavpf if audio.has_fingerprint => {
-            return Err(mismatch(policy, audio));
-        }
-        Proto::DtlsSavp | Proto::DtlsSavpf => false,
-    };
-    match &policy.security {
-        Security::Plain if is_plain => Ok(None),
-        Security::Plain => Err(mismatch(policy, audio)),
-        Security::Sdes(_) if audio.crypto.is_empty() => Err(mismatch(policy, audio)),
-        Security::Sdes(_) => first_usable(policy, audio).map(Some),
-        Security::SdesIfOffered(_) if is_plain => Ok(first_usable(policy, audio).ok()),
-        Security::SdesIfOffered(_) if audio.crypto.is_empty() => Err(mismatch(policy, audio)),
-        Security::SdesIfOffered(_) => first_usable(policy, audio).map(Some),
-    }
-}
-
-fn first_usable<'a>(policy: &Policy, audio: &'a Audio) -> Result<&'a CryptoLine, Refusal> {
-    let mut faults = Vec::new();
-    for line in &audio.crypto {
-        match line {
-            Ok(line) if policy.security.suites().contains(&line.suite) => return Ok(line),
-            Ok(line) => faults.push(CryptoFault::SuiteNotAllowed(line.suite).to_string()),
-            Err(fault) => faults.push(fault.to_string()),
-        }
-    }
-    faults.truncate(6);
-    Err(Refusal::NoCrypto(faults.join("; ")))
-}
-
-/// The answer must pick one of our lines by its tag (RFC 4568 §5.1.3).
-fn settle_crypto(
-    policy: &Policy,
-    own: &OwnAudio,
-    audio: &Audio,
-) -> Result<Option<CryptoPair>, Refusal> {
-    if own.crypto.is_empty() {
-        return match audio.proto {
-            Some(Proto::Avp | Proto::Avpf) => Ok(None),
-            Some(Proto::Savp | Proto::Savpf | Proto::DtlsSavp | Proto::DtlsSavpf) | None => {
-                Err(mismatch(policy, audio))
-            }
-        };
-    }
-    let mut fault = None;
-    for line in &audio.crypto {
-        match line {
-            Ok(theirs) => {
-                let ours = own
-                    .crypto
-                    .iter()
-                    .find(|ours| ours.tag == theirs.tag && ours.suite == theirs.suite);
-                if ours.is_some() {
-                    return Ok(pair(ours, Some(theirs)));
-                }
-                let words = format!("tag {} was not offered with this suite", theirs.tag);
-                fault.get_or_insert(words);
-            }
-            Err(error) => {
-                fault.get_or_insert(error.to_string());
-            }
-        }
-    }
-    Err(fault.map_or_else(|| mismatch(policy, audio), Refusal::NoCrypto))
-}
-
-fn pair(ours: Option<&CryptoLine>, theirs: Option<&CryptoLine>) -> Option<CryptoPair> {
-    let (ours, theirs) = (ours?, theirs?);
-    Some(CryptoPair {
-        suite: ours.suite,
-        send: ours.key.clone(),
-        receive: theirs.key.clone(),
-    })
-}
-
-fn mismatch(policy: &Policy, audio: &Audio) -> Refusal {
-    Refusal::SecurityMismatch {
-        wanted: policy.security.wanted().to_owned(),
-        found: audio.offered_security(),
-    }
 }
 
 fn no_codec(audio: &Audio) -> Refusal {

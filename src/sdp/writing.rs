@@ -6,7 +6,8 @@ use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
 use super::codec::Encoding;
 use super::description::{MediaLine, Proto};
-use super::{Codec, CryptoLine, Direction, Local, PayloadType, Policy};
+use super::dtls::Setup;
+use super::{Codec, CryptoLine, Direction, IceCredentials, IceMode, Local, PayloadType, Policy};
 
 /// One `m=` line of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,11 +28,40 @@ pub(super) struct OwnAudio {
     /// In order of preference; telephone-events last.
     pub formats: Vec<(PayloadType, Encoding)>,
     pub direction: Direction,
-    pub crypto: Vec<CryptoLine>,
+    pub security: OwnSecurity,
     pub rtcp_mux: bool,
     pub mid: Option<String>,
     /// The line stands in `a=group:BUNDLE`.
     pub bundled: bool,
+}
+
+/// How we describe its protection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum OwnSecurity {
+    Clear,
+    Sdes(Vec<CryptoLine>),
+    Dtls(OwnDtls),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct OwnDtls {
+    pub setup: Setup,
+    pub ice: Option<OwnIce>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct OwnIce {
+    pub credentials: IceCredentials,
+    pub mode: IceMode,
+}
+
+impl OwnAudio {
+    fn is_lite(&self) -> bool {
+        match &self.security {
+            OwnSecurity::Dtls(OwnDtls { ice: Some(ice), .. }) => ice.mode == IceMode::Lite,
+            OwnSecurity::Dtls(_) | OwnSecurity::Sdes(_) | OwnSecurity::Clear => false,
+        }
+    }
 }
 
 impl OwnLine {
@@ -56,15 +86,8 @@ pub(super) fn write(policy: &Policy, local: &Local, version: u64, lines: &[OwnLi
         repeats: Vec::new(),
     }];
     for line in lines {
-        if let OwnLine::Audio(OwnAudio {
-            mid: Some(mid),
-            bundled: true,
-            ..
-        }) = line
-        {
-            session
-                .attributes
-                .push(attribute("group", format!("BUNDLE {mid}")));
+        if let OwnLine::Audio(audio) = line {
+            session.attributes.extend(session_attributes(audio));
         }
         session.medias.push(write_line(policy, local, line));
     }
@@ -72,6 +95,14 @@ pub(super) fn write(policy: &Policy, local: &Local, version: u64, lines: &[OwnLi
     // Writing to memory cannot fail.
     let _ = session.write(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What its audio has to say for the whole session.
+fn session_attributes(audio: &OwnAudio) -> impl Iterator<Item = Attribute> {
+    let mid = audio.mid.as_ref().filter(|_| audio.bundled);
+    let group = mid.map(|mid| attribute("group", format!("BUNDLE {mid}")));
+    let lite = audio.is_lite().then(|| flag("ice-lite"));
+    group.into_iter().chain(lite)
 }
 
 fn write_line(policy: &Policy, local: &Local, line: &OwnLine) -> Media {
@@ -135,11 +166,29 @@ fn audio_attributes(policy: &Policy, local: &Local, audio: &OwnAudio) -> Vec<Att
         let source = format!("{} cname:{}", local.ssrc.0, local.cname);
         attributes.push(attribute("ssrc", source));
     }
-    for line in &audio.crypto {
-        attributes.push(attribute("crypto", line.to_value()));
+    match &audio.security {
+        OwnSecurity::Clear => {}
+        OwnSecurity::Sdes(lines) => attributes.extend(
+            lines
+                .iter()
+                .map(|line| attribute("crypto", line.to_value())),
+        ),
+        OwnSecurity::Dtls(dtls) => write_dtls(local, dtls, &mut attributes),
     }
     attributes.push(flag(audio.direction.name()));
     attributes
+}
+
+fn write_dtls(local: &Local, dtls: &OwnDtls, attributes: &mut Vec<Attribute>) {
+    if let Some(ice) = &dtls.ice {
+        attributes.push(attribute("ice-ufrag", ice.credentials.ufrag.clone()));
+        attributes.push(attribute("ice-pwd", ice.credentials.pwd.clone()));
+        for candidate in &local.candidates {
+            attributes.push(attribute("candidate", candidate.to_value()));
+        }
+    }
+    attributes.push(attribute("fingerprint", local.fingerprint.to_string()));
+    attributes.push(attribute("setup", dtls.setup.name().to_owned()));
 }
 
 fn fmtp(policy: &Policy, encoding: Encoding) -> Option<String> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wabridge::media::bridge::no_audio::{Missing, NoAudio, Way};
 use wabridge::media::bridge::{Channel, Event};
-use wabridge::sdp::{Agreement, Codec, CryptoPair, Direction, MasterKey, PayloadType};
+use wabridge::sdp::{Agreement, Codec, CryptoPair, Direction, MasterKey, PayloadType, Protection};
 use wabridge::side::Side;
 
 use crate::world::{OPUS, PBX, Stream, World, ms, pbx, whatsapp};
@@ -90,12 +90,12 @@ fn wrong_key() {
     let mut world = World::new();
     let other_key = CryptoPair {
         receive: MasterKey(vec![9; 30]),
-        ..whatsapp().crypto.unwrap()
+        ..whatsapp().protection.sdes().unwrap().clone()
     };
     world.agree(
         Side::A,
         Agreement {
-            crypto: Some(other_key),
+            protection: Protection::Sdes(other_key),
             ..whatsapp()
         },
     );

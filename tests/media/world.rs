@@ -10,8 +10,8 @@ use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Ssrc, Suite,
-    TelephoneEvent,
+    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
+    Suite, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -67,7 +67,8 @@ pub fn whatsapp() -> Agreement {
         }),
         direction: Direction::SendRecv,
         packet_time: ms(20),
-        crypto: Some(crypto()),
+        protection: Protection::Sdes(crypto()),
+        ice: None,
         remote_ssrc: None,
         opus: OpusLimits {
             max_average_bitrate: Some(20_000),
@@ -97,7 +98,8 @@ pub fn pbx(codec: Codec) -> Agreement {
             receive_pt: EVENT_B,
             clock: 8000,
         }),
-        crypto: None,
+        protection: Protection::Clear,
+        ice: None,
         opus: OpusLimits::default(),
         ..whatsapp()
     }

@@ -15,7 +15,7 @@ use crate::consent::{Fact, Refusal, Verdict};
 use crate::media::bridge::{Habits, Report, StreamSpec};
 use crate::media::gain::Decibels;
 use crate::party::{Party as WhoCalls, PhoneNumber};
-use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Ssrc};
+use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Protection, Ssrc};
 
 fn agreement(direction: Direction) -> Box<Agreement> {
     Box::new(Agreement {
@@ -28,7 +28,8 @@ fn agreement(direction: Direction) -> Box<Agreement> {
         telephone_event: None,
         direction,
         packet_time: Duration::from_millis(20),
-        crypto: None,
+        protection: Protection::Clear,
+        ice: None,
         remote_ssrc: None,
         opus: OpusLimits::default(),
     })

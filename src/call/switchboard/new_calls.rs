@@ -148,6 +148,7 @@ impl Switchboard {
             ports: &mut self.ports,
             trunks: &self.trunks,
             entropy: &mut self.entropy,
+            fingerprint: &self.fingerprint,
             other_calls,
         };
         reception.receive(&mut supplies)

@@ -13,7 +13,7 @@ use crate::media::rtp::{Header, RtpTime};
 use crate::media::sender::Sender;
 use crate::media::srtp;
 use crate::media::ticks::Ticks;
-use crate::sdp::{Agreement, Codec, CryptoPair, Direction, PayloadType, TelephoneEvent};
+use crate::sdp::{Agreement, Codec, Direction, PayloadType, Protection, TelephoneEvent};
 use crate::side::Side;
 
 pub struct Egress {
@@ -36,7 +36,7 @@ struct Terms {
     payload_type: PayloadType,
     event: Option<TelephoneEvent>,
     allowed: bool,
-    crypto: Option<CryptoPair>,
+    protection: Protection,
 }
 
 /// What a packet of audio holds.
@@ -80,8 +80,8 @@ impl Egress {
 
     pub fn agree(&mut self, now: Instant, agreement: &Agreement) {
         let known = self.terms.take();
-        if known.as_ref().map(|terms| &terms.crypto) != Some(&agreement.crypto) {
-            self.protection = Sending::new(self.side, agreement.crypto.as_ref());
+        if known.as_ref().map(|terms| &terms.protection) != Some(&agreement.protection) {
+            self.protection = Sending::new(self.side, &agreement.protection);
         }
         if agreement.telephone_event.is_none() {
             self.events.clear();
@@ -95,7 +95,7 @@ impl Egress {
                 Direction::SendRecv | Direction::SendOnly => true,
                 Direction::RecvOnly | Direction::Inactive => false,
             },
-            crypto: agreement.crypto.clone(),
+            protection: agreement.protection.clone(),
         });
         self.open_or_close(now);
     }

@@ -12,7 +12,7 @@ use crate::media::rtcp::{Arrival, Reception, Totals};
 use crate::media::rtp::{self, Header};
 use crate::media::source::{Evidence, Source};
 use crate::media::srtp;
-use crate::sdp::{Agreement, Codec, CryptoPair, PayloadType, Ssrc};
+use crate::sdp::{Agreement, Codec, PayloadType, Protection, Ssrc};
 use crate::side::Side;
 
 /// A packet of the SSRC before the present one, so soon after the change, is a straggler.
@@ -44,7 +44,7 @@ struct Terms {
     allowed: bool,
     remote_rtcp: Option<SocketAddr>,
     rtcp_mux: bool,
-    crypto: Option<CryptoPair>,
+    protection: Protection,
 }
 
 /// The stream that is heard, and the one before it.
@@ -101,8 +101,8 @@ impl Ingress {
     pub fn agree(&mut self, now: Instant, agreement: &Agreement, started: bool) {
         let known = self.terms.take();
         self.source.describe(agreement.remote_rtp);
-        if known.as_ref().map(|terms| &terms.crypto) != Some(&agreement.crypto) {
-            self.protection = Receiving::new(self.side, agreement.crypto.as_ref());
+        if known.as_ref().map(|terms| &terms.protection) != Some(&agreement.protection) {
+            self.protection = Receiving::new(self.side, &agreement.protection);
             self.source.forget();
         }
         if known.is_some_and(|terms| terms.remote_rtcp != agreement.remote_rtcp) {
@@ -116,7 +116,7 @@ impl Ingress {
             allowed: agreement.direction.receives(),
             remote_rtcp: agreement.remote_rtcp,
             rtcp_mux: agreement.rtcp_mux,
-            crypto: agreement.crypto.clone(),
+            protection: agreement.protection.clone(),
         });
         self.reception
             .handle_agreement(agreement.direction.receives());

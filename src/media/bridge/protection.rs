@@ -1,7 +1,7 @@
 //! SRTP or nothing, each way of one side, as the agreement says.
 
 use crate::media::srtp;
-use crate::sdp::CryptoPair;
+use crate::sdp::Protection;
 use crate::side::Side;
 
 pub enum Sending {
@@ -19,9 +19,12 @@ pub enum Receiving {
 }
 
 impl Sending {
-    pub fn new(side: Side, crypto: Option<&CryptoPair>) -> Self {
-        let Some(crypto) = crypto else {
-            return Self::Clear;
+    pub fn new(side: Side, protection: &Protection) -> Self {
+        let crypto = match protection {
+            Protection::Clear => return Self::Clear,
+            Protection::Sdes(crypto) => crypto,
+            // No handshake is made here yet.
+            Protection::Dtls(_) => return Self::Unusable,
         };
         match srtp::Outbound::new(crypto.suite, &crypto.send) {
             Ok(outbound) => Self::Srtp(Box::new(outbound)),
@@ -58,9 +61,12 @@ impl Sending {
 }
 
 impl Receiving {
-    pub fn new(side: Side, crypto: Option<&CryptoPair>) -> Self {
-        let Some(crypto) = crypto else {
-            return Self::Clear;
+    pub fn new(side: Side, protection: &Protection) -> Self {
+        let crypto = match protection {
+            Protection::Clear => return Self::Clear,
+            Protection::Sdes(crypto) => crypto,
+            // No handshake is made here yet.
+            Protection::Dtls(_) => return Self::Unusable,
         };
         match srtp::Inbound::new(crypto.suite, &crypto.receive) {
             Ok(inbound) => Self::Srtp(Box::new(inbound)),

@@ -3,14 +3,15 @@
 mod pbx;
 mod properties;
 mod re_offers;
+mod webrtc;
 mod whatsapp;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{
-    Agreement, Codec, Direction, Local, MasterKey, Negotiation, Policy, Refusal, Security, Ssrc,
-    Suite,
+    Agreement, Candidate, Codec, Direction, Fingerprint, IceCredentials, IceMode, Local, MasterKey,
+    Negotiation, OfferedSetup, Offers, Policy, Protection, Refusal, Security, Ssrc, Suite,
 };
 
 const OPUS_FMTP: &str = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1";
@@ -26,6 +27,8 @@ fn whatsapp_policy() -> Policy {
         opus_fmtp: OPUS_FMTP.to_owned(),
         rtcp_mux: true,
         announce_ssrc: true,
+        dtls_setup: OfferedSetup::ActPass,
+        ice: IceMode::Full,
     }
 }
 
@@ -40,17 +43,26 @@ fn pbx_policy() -> Policy {
         opus_fmtp: "useinbandfec=1".to_owned(),
         rtcp_mux: false,
         announce_ssrc: false,
+        dtls_setup: OfferedSetup::ActPass,
+        ice: IceMode::Full,
     }
+}
+
+fn address(seed: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, seed))
 }
 
 fn local(seed: u8) -> Local {
     Local {
-        address: IpAddr::V4(Ipv4Addr::new(198, 51, 100, seed)),
+        address: address(seed),
         rtp_port: 20_000,
         rtcp_port: 20_001,
         ssrc: Ssrc(0x1234_5600 + u32::from(seed)),
         cname: "wabridge".to_owned(),
         key: MasterKey(vec![seed; MasterKey::LONGEST]),
+        ice: IceCredentials::new(&[seed; 32]),
+        candidates: vec![Candidate::host((address(seed), 20_000).into(), 0)],
+        fingerprint: Fingerprint::of(&[seed]),
         session_id: 7_000 + u64::from(seed),
     }
 }

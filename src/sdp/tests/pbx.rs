@@ -230,7 +230,10 @@ fn savp_without_keys_is_refused_also_where_plain_is_allowed() {
 #[test]
 fn unusable_keys_on_a_plain_line_mean_plain() {
     let offer = audio("m=audio 4000 RTP/AVP 0\na=crypto:1 NULL_HMAC_SHA1_80 inline:x");
-    assert_eq!(answer(&mut pbx_leg(), &offer).1.crypto, None);
+    assert_eq!(
+        answer(&mut pbx_leg(), &offer).1.protection,
+        Protection::Clear
+    );
 }
 
 #[test]
@@ -327,7 +330,12 @@ fn an_answer_with_a_foreign_tag_is_refused() {
     let key = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
     let answer = |line: &str| crlf(&audio(&format!("m=audio 4000 RTP/SAVP 0\na=crypto:{line}")));
     let good = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{key}");
-    assert!(leg.handle_answer(&answer(&good)).unwrap().crypto.is_some());
+    assert!(
+        leg.handle_answer(&answer(&good))
+            .unwrap()
+            .protection
+            .is_encrypted()
+    );
     for bad in [
         format!("2 AES_CM_128_HMAC_SHA1_80 inline:{key}"),
         format!("1 AES_CM_128_HMAC_SHA1_32 inline:{key}"),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::sdp::IceRole;
 
 fn codecs() -> impl Strategy<Value = Vec<Codec>> {
     subsequence(Codec::ALL.to_vec(), 1..=3).prop_shuffle()
@@ -18,6 +19,12 @@ fn security() -> impl Strategy<Value = Security> {
         Just(Security::Plain),
         suites().prop_map(Security::Sdes),
         suites().prop_map(Security::SdesIfOffered),
+        Just(Security::Dtls),
+        (
+            select(vec![Offers::Plain, Offers::Sdes, Offers::Dtls]),
+            suites()
+        )
+            .prop_map(|(offers, suites)| Security::AsOffered { offers, suites }),
     ]
 }
 
@@ -30,6 +37,8 @@ prop_compose! {
         packet_time in select(vec![10, 20, 30, 40, 60]),
         rtcp_mux in any::<bool>(),
         announce_ssrc in any::<bool>(),
+        dtls_setup in select(vec![OfferedSetup::ActPass, OfferedSetup::Active]),
+        ice in select(vec![IceMode::Full, IceMode::Lite]),
     ) -> Policy {
         Policy {
             codecs,
@@ -41,6 +50,8 @@ prop_compose! {
             opus_fmtp: "useinbandfec=1".to_owned(),
             rtcp_mux,
             announce_ssrc,
+            dtls_setup,
+            ice,
         }
     }
 }
@@ -55,15 +66,52 @@ fn are_compatible(offerer: &Policy, answerer: &Policy) -> bool {
         .codecs
         .iter()
         .any(|codec| answerer.codecs.contains(codec));
-    let security = match (&offerer.security, &answerer.security) {
-        (Security::Plain | Security::SdesIfOffered(_), Security::Sdes(_)) => false,
-        (Security::Plain | Security::SdesIfOffered(_), _) => true,
-        (Security::Sdes(_), Security::Plain) => false,
-        (Security::Sdes(ours), Security::Sdes(theirs) | Security::SdesIfOffered(theirs)) => {
-            ours.iter().any(|suite| theirs.contains(suite))
-        }
+    let accepted = &answerer.security;
+    let security = match &offerer.security {
+        Security::Plain
+        | Security::SdesIfOffered(_)
+        | Security::AsOffered {
+            offers: Offers::Plain,
+            ..
+        } => accepted.takes_plain(),
+        Security::Sdes(suites)
+        | Security::AsOffered {
+            offers: Offers::Sdes,
+            suites,
+        } => suites.iter().any(|suite| accepted.suites().contains(suite)),
+        Security::Dtls
+        | Security::AsOffered {
+            offers: Offers::Dtls,
+            ..
+        } => matches!(accepted, Security::Dtls | Security::AsOffered { .. }),
     };
     codecs && security
+}
+
+/// Each believes the other's certificate, one sends the ClientHello, and each checks with the other's credentials.
+fn assert_handshakes_fit(a: &Agreement, b: &Agreement) -> Result<(), TestCaseError> {
+    let (Some(ours), Some(theirs)) = (a.protection.dtls(), b.protection.dtls()) else {
+        prop_assert_eq!(a.protection.dtls(), b.protection.dtls());
+        prop_assert!(a.ice.is_none() && b.ice.is_none());
+        return Ok(());
+    };
+    prop_assert_ne!(ours.role, theirs.role);
+    prop_assert_eq!(&ours.fingerprints, &[local(2).fingerprint]);
+    prop_assert_eq!(&theirs.fingerprints, &[local(1).fingerprint]);
+    prop_assert!(a.rtcp_mux && b.rtcp_mux);
+    let (ours, theirs) = (a.ice.as_ref().unwrap(), b.ice.as_ref().unwrap());
+    prop_assert_ne!(ours.role, theirs.role);
+    prop_assert_eq!(&ours.ours, &theirs.theirs);
+    prop_assert_eq!(&ours.theirs, &theirs.ours);
+    let controller = match ours.role {
+        IceRole::Controlling => &ours.ours,
+        IceRole::Controlled => &ours.theirs,
+    };
+    let both_lite = [&ours.ours, &ours.theirs]
+        .iter()
+        .all(|end| end.mode == IceMode::Lite);
+    prop_assert!(both_lite || controller.mode == IceMode::Full);
+    Ok(())
 }
 
 fn assert_matches(a: &Agreement, b: &Agreement) -> Result<(), TestCaseError> {
@@ -77,7 +125,7 @@ fn assert_matches(a: &Agreement, b: &Agreement) -> Result<(), TestCaseError> {
         events(a).map(|event| (event.send_pt, event.receive_pt, event.clock)),
         events(b).map(|event| (event.receive_pt, event.send_pt, event.clock))
     );
-    match (&a.crypto, &b.crypto) {
+    match (a.protection.sdes(), b.protection.sdes()) {
         (Some(a), Some(b)) => {
             prop_assert_eq!(a.suite, b.suite);
             prop_assert_eq!(&a.send, &b.receive);
@@ -87,7 +135,7 @@ fn assert_matches(a: &Agreement, b: &Agreement) -> Result<(), TestCaseError> {
         (None, None) => {}
         (Some(_), None) | (None, Some(_)) => prop_assert!(false, "one side encrypts"),
     }
-    Ok(())
+    assert_handshakes_fit(a, b)
 }
 
 /// One offer from `a`, answered by `b`: both agree, or the policies do not fit and nothing changed.
@@ -148,8 +196,10 @@ proptest! {
             prop_assert_eq!(lines(&offer, "m=").len(), 1);
             prop_assert_eq!(lines(&answer, "m=").len(), 1);
             assert_matches(a.agreement().unwrap(), b.agreement().unwrap())?;
-            let crypto = |agreement: &Agreement| agreement.crypto.as_ref().map(|pair| pair.suite);
-            prop_assert_eq!(crypto(&first).is_some(), crypto(a.agreement().unwrap()).is_some());
+            let now = a.agreement().unwrap();
+            prop_assert_eq!(&first.ice, &now.ice, "nobody restarts");
+            prop_assert_eq!(first.protection.dtls(), now.protection.dtls());
+            prop_assert_eq!(first.protection.is_encrypted(), now.protection.is_encrypted());
         }
     }
 
@@ -174,7 +224,7 @@ proptest! {
     /// Lines that look like SDP, in any order and number.
     #[test]
     fn any_lines_are_survived_and_answered_safely(
-        body in prop::collection::vec("(v=0|o=- 1 1 IN IP4 1\\.2\\.3\\.4|c=IN IP[46] [0-9.:]{0,12}|m=(audio|video) [0-9]{1,5} (RTP/S?AVPF?|UDP/TLS/RTP/SAVPF|x) [0-9 ]{0,12}|a=(rtpmap|fmtp|ptime|mid|crypto|rtcp|ssrc|group|sendonly):?[ -~]{0,40})", 0..30),
+        body in prop::collection::vec("(v=0|o=- 1 1 IN IP4 1\\.2\\.3\\.4|c=IN IP[46] [0-9.:]{0,12}|m=(audio|video) [0-9]{1,5} (RTP/S?AVPF?|UDP/TLS/RTP/SAVPF|x) [0-9 ]{0,12}|a=(rtpmap|fmtp|ptime|mid|crypto|rtcp|ssrc|group|sendonly|ice-ufrag|ice-pwd|ice-lite|ice-options|candidate|fingerprint|setup):?[ -~]{0,40})", 0..30),
         policy in policy(),
     ) {
         let text = format!("v=0\r\n{}\r\n", body.join("\r\n"));
@@ -184,6 +234,20 @@ proptest! {
             prop_assert_eq!(lines(&answer, "m=audio 20000 ").len(), 1);
             let offer = leg.offer(Direction::SendRecv);
             prop_assert_eq!(lines(&offer, "m=").len(), lines(&text, "m=").len());
+        }
+    }
+
+    #[test]
+    fn any_candidate_is_survived(value in "([0-9]{1,3} [12] udp [0-9]{1,10} [0-9a-f.:]{0,20} [0-9]{1,5} typ (host|srflx) )?[ -~]{0,80}") {
+        if let Some(candidate) = crate::sdp::Candidate::parse(&value) {
+            prop_assert_eq!(crate::sdp::Candidate::parse(&candidate.to_value()), Some(candidate));
+        }
+    }
+
+    #[test]
+    fn any_fingerprint_is_survived(value in "(sha-(256|384|512) )?([0-9A-Fa-f]{2}:){0,70}[ -~]{0,10}") {
+        if let Ok(fingerprint) = Fingerprint::parse(&value) {
+            prop_assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Ok(fingerprint));
         }
     }
 

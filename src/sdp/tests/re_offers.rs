@@ -84,7 +84,10 @@ fn new_keys_of_the_peer_leave_ours() {
     };
     let first = answer(&mut leg, &keyed(1, KEY));
     let second = answer(&mut leg, &keyed(2, OTHER_KEY));
-    let (before, after) = (first.1.crypto.unwrap(), second.1.crypto.unwrap());
+    let (before, after) = (
+        first.1.protection.sdes().unwrap(),
+        second.1.protection.sdes().unwrap(),
+    );
     assert_eq!(before.send, after.send);
     assert_ne!(before.receive, after.receive);
     assert_eq!(first.0, second.0, "our description did not change");
@@ -167,7 +170,7 @@ a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubG
         lines(&offer, "a=crypto:")[0].trim_start_matches("a=crypto:"),
     )
     .unwrap();
-    assert_eq!(line.key, agreement.crypto.unwrap().send);
+    assert_eq!(line.key, agreement.protection.sdes().unwrap().send);
     assert_eq!(leg.offer(Direction::SendOnly), offer, "unchanged");
 }
 

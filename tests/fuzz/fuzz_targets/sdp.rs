@@ -1,4 +1,4 @@
-//! A session description, as an offer and as an answer, to legs of three policies.
+//! A session description, as an offer and as an answer, to legs of every kind of policy.
 
 #![no_main]
 
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use wabridge::sdp::{
-    Codec, Direction, Local, MasterKey, Negotiation, Policy, Security, Ssrc, Suite,
+    Candidate, Codec, Direction, Fingerprint, IceCredentials, IceMode, Local, MasterKey,
+    Negotiation, OfferedSetup, Offers, Policy, Security, Ssrc, Suite,
 };
 
 fuzz_target!(|sdp: &[u8]| {
@@ -15,6 +16,8 @@ fuzz_target!(|sdp: &[u8]| {
         Security::Plain,
         Security::Sdes(Suite::ALL.to_vec()),
         Security::SdesIfOffered(Suite::ALL.to_vec()),
+        Security::Dtls,
+        as_offered(),
     ] {
         answer_offer(leg(security.clone()), sdp);
         read_answer(leg(security), sdp);
@@ -36,7 +39,7 @@ fn answer_offer(mut leg: Negotiation, offer: &[u8]) {
     assert_eq!(media(&answer), media(&leg.offer(Direction::SendRecv)));
     leg.handle_offer_refused();
     assert_eq!(leg.agreement(), Some(&agreement));
-    let mut peer = self::leg(Security::SdesIfOffered(Suite::ALL.to_vec()));
+    let mut peer = self::leg(as_offered());
     let (_, theirs) = peer
         .answer(answer.as_bytes(), Direction::SendRecv)
         .expect("our own text is an offer");
@@ -51,6 +54,13 @@ fn read_answer(mut leg: Negotiation, answer: &[u8]) {
     }
 }
 
+fn as_offered() -> Security {
+    Security::AsOffered {
+        offers: Offers::Plain,
+        suites: Suite::ALL.to_vec(),
+    }
+}
+
 fn leg(security: Security) -> Negotiation {
     let policy = Policy {
         codecs: Codec::ALL.to_vec(),
@@ -62,6 +72,8 @@ fn leg(security: Security) -> Negotiation {
         opus_fmtp: "useinbandfec=1".to_owned(),
         rtcp_mux: true,
         announce_ssrc: true,
+        dtls_setup: OfferedSetup::ActPass,
+        ice: IceMode::Full,
     };
     let local = Local {
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
@@ -70,6 +82,9 @@ fn leg(security: Security) -> Negotiation {
         ssrc: Ssrc(1),
         cname: "fuzz".to_owned(),
         key: MasterKey(vec![7; MasterKey::LONGEST]),
+        ice: IceCredentials::new(&[7; 32]),
+        candidates: vec![Candidate::host((Ipv4Addr::new(192, 0, 2, 1), 20_000).into(), 0)],
+        fingerprint: Fingerprint::of(b"a certificate"),
         session_id: 1,
     };
     Negotiation::new(policy, local)

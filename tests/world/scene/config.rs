@@ -12,7 +12,7 @@ use wabridge::config::{
 use wabridge::media::bridge::Habits;
 use wabridge::media::gain::Decibels;
 use wabridge::party::{Dialling, PhoneNumber};
-use wabridge::sdp::{Codec, Policy, Security, Suite};
+use wabridge::sdp::{Codec, IceMode, OfferedSetup, Policy, Security, Suite};
 use wabridge::sip::endpoint::Login;
 use wabridge::sip::flow::{Host, ListenerId, NextHop, Transport};
 
@@ -185,6 +185,8 @@ fn meta() -> Profile {
             refusals: Vec::new(),
         },
         sdp: Policy {
+            dtls_setup: OfferedSetup::ActPass,
+            ice: IceMode::Full,
             codecs: vec![Codec::Opus],
             own_order: false,
             security: Security::Sdes(vec![Suite::AesCm128HmacSha1_80]),
@@ -232,6 +234,8 @@ fn pbx() -> Profile {
             refusals: Vec::new(),
         },
         sdp: Policy {
+            dtls_setup: OfferedSetup::ActPass,
+            ice: IceMode::Full,
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::Opus],
             own_order: false,
             security: Security::Plain,

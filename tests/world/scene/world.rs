@@ -11,6 +11,7 @@ use wabridge::call::switchboard::{MediaEvent, Moment, PortPair, Switchboard};
 use wabridge::config::Config;
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge;
+use wabridge::sdp::Fingerprint;
 use wabridge::side::Side;
 use wabridge::sip::flow::{
     FlowId, Host, ListenerId, NextHop, Source, Target, Transmit, TransmitTag, Transport,
@@ -109,8 +110,9 @@ impl World {
             wall: wall.into(),
         };
         let entropy = Entropy::from_seed([42; 32]);
+        let fingerprint = Fingerprint::of(b"a certificate");
         let mut world = Self {
-            board: Switchboard::new(moment, Arc::new(config), entropy),
+            board: Switchboard::new(moment, Arc::new(config), fingerprint, entropy),
             plane: Plane::new(),
             ledger: Ledger::new(),
             cdrs: Vec::new(),

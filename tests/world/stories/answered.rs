@@ -74,7 +74,7 @@ fn descriptions_and_headers_are_written_fresh() {
     assert!(!ok.body.contains("PCMU"));
     let agreed = world.plane.last_agreement(Side::A);
     assert_eq!(agreed.codec, Codec::Opus);
-    assert!(agreed.crypto.is_some());
+    assert!(agreed.protection.is_encrypted());
 
     let talk = confirm_answered(&mut world, invite, ok, callee);
     talk.user_hangs_up(&mut world);
