@@ -5,7 +5,7 @@
 
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends cmake make g++ \
+ && apt-get install -y --no-install-recommends cmake make g++ pkg-config libssl-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
@@ -14,7 +14,7 @@ RUN cargo build --release --locked --bin wabridge \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
+ && apt-get install -y --no-install-recommends ca-certificates libssl3 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /var/lib/wabridge --shell /usr/sbin/nologin wabridge \
  && install -d -m 0750 -o wabridge -g wabridge /var/lib/wabridge

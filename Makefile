@@ -12,9 +12,10 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT = $(SUDO) apt-get -o DPkg::Lock::Timeout=600 -qq
 
 # $(call need,PROGRAM,PACKAGE)
-need = command -v $(1) >/dev/null || { echo "installing $(2)"; $(APT) update; \
-       DEBIAN_FRONTEND=noninteractive $(APT) install -y --no-install-recommends $(2) >/dev/null; } || \
-       { echo "please install $(2)"; exit 1; }
+need = command -v $(1) >/dev/null || $(call install,$(2))
+install = { echo "installing $(1)"; $(APT) update; \
+          DEBIAN_FRONTEND=noninteractive $(APT) install -y --no-install-recommends $(1) >/dev/null; } || \
+          { echo "please install $(1)"; exit 1; }
 
 .PHONY: demo test lint fuzz bench build-tools test-tools
 
@@ -41,6 +42,8 @@ bench: build-tools
 build-tools:
 	@$(call need,cc,gcc libc6-dev)
 	@$(call need,cmake,cmake)
+	@$(call need,pkg-config,pkg-config libssl-dev)
+	@pkg-config --exists openssl || $(call install,libssl-dev)
 
 test-tools: build-tools
 	@$(call need,openssl,openssl)

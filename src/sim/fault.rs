@@ -36,6 +36,16 @@ pub enum Fault {
     DeafToAck,
     /// WhatsApp, called: its own BYE crosses the business's.
     ByeCrossing,
+    /// WhatsApp with ICE: it sends checks as the controlling agent, and answers the first three of the business with 487.
+    RoleConflict,
+    /// WhatsApp with DTLS: the first ClientHello is lost, whoever sends it.
+    LostClientHello,
+    /// WhatsApp with DTLS: its description tells another fingerprint than its certificate's.
+    WrongFingerprint,
+    /// WhatsApp: three seconds into the media its packets leave from another port; it listens on both.
+    Rebinding,
+    /// WhatsApp: three seconds into the media nothing comes from it any more, and nothing reaches it.
+    Gone,
     /// PBX: its responses lack the last Record-Route.
     MangledRecordRoute,
     /// Packets are encrypted with another key than the one that was told.
@@ -80,6 +90,8 @@ impl Fault {
         match self {
             Self::WrongDigest
             | Self::WrongKey
+            | Self::WrongFingerprint
+            | Self::Gone
             | Self::Silent
             | Self::Mute
             | Self::Swapped
@@ -102,6 +114,9 @@ impl Fault {
             | Self::AnswerCrossing
             | Self::DeafToAck
             | Self::ByeCrossing
+            | Self::RoleConflict
+            | Self::LostClientHello
+            | Self::Rebinding
             | Self::MangledRecordRoute
             | Self::LightLoss
             | Self::Duplicate

@@ -2,8 +2,8 @@
 //! (`wabridge sim`, `wabridge demo`): it places and answers calls, speaks, listens, and gives a verdict.
 //!
 //! Built on purpose of other parts than the bridge, so that a mistake of ours does not cancel itself out: SIP headers are
-//! read by `rsip`, SDP by a small reader of its own, RTP by `rtp`, RTCP by `rtcp`, SRTP by `webrtc-srtp`; nothing
-//! of `crate::sip`, `crate::sdp` or `crate::media` may be used in here.
+//! read by `rsip`, SDP by a small reader of its own, RTP by `rtp`, RTCP by `rtcp`, SRTP by `webrtc-srtp`, DTLS by OpenSSL, ICE
+//! by a lite agent of its own; nothing of `crate::sip`, `crate::sdp` or `crate::media` may be used in here.
 //!
 //! ```text
 //!   cli ─► demo ─► meta · pbx          who plays
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A call is one asynchronous task that owns its dialog and its media; what it saw becomes a [`verdict::Verdict`]. Not in here:
-//! DTLS and Graph.
+//! Graph.
 
 pub mod cli;
 pub mod demo;

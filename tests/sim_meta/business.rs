@@ -94,6 +94,7 @@ impl Line {
             report_interval: Duration::from_secs(5),
             patience: None,
             rtcp_is_life: false,
+            link: None,
         };
         let session = Session::open(LOCAL, party, self.entropy.fork()).await;
         let session = session.unwrap();
@@ -204,9 +205,20 @@ impl Line {
 
     /// The answer: media starts, the ACK goes out.
     pub async fn accept(&mut self, answer: &Message) {
+        if let Some(session) = &self.session {
+            let settled = self.settle(answer);
+            session.order(Order::Answered).await;
+            session.order(Order::Settle(Box::new(settled))).await;
+        }
+        self.answer = Some(answer.clone());
+        let ack = self.inside_numbered("ACK", self.cseq);
+        self.wire.send(&ack).await;
+    }
+
+    fn settle(&self, answer: &Message) -> Settled {
         let read = Described::read(&answer.body_text()).unwrap();
         let (pt, codec) = read.codecs()[0];
-        let settled = Settled {
+        Settled {
             remote: read.rtp().unwrap(),
             remote_rtcp: read.rtcp().unwrap(),
             format: Format {
@@ -221,14 +233,8 @@ impl Line {
             },
             send_key: Some(self.key.clone()),
             direction: Direction::Sendrecv,
-        };
-        if let Some(session) = &self.session {
-            session.order(Order::Answered).await;
-            session.order(Order::Settle(Box::new(settled))).await;
+            peer: None,
         }
-        self.answer = Some(answer.clone());
-        let ack = self.inside_numbered("ACK", self.cseq);
-        self.wire.send(&ack).await;
     }
 
     /// A request by the route set that the answer gave.

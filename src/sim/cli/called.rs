@@ -129,6 +129,7 @@ fn account(args: &Args) -> Account {
     let codecs = args.doubts.codecs.iter().copied();
     let business = Business {
         additional_codecs: codecs.filter(|codec| *codec != Codec::Opus).collect(),
+        keys: args.webrtc.srtp,
         concurrency: called.concurrency,
         over_limit: called.over_limit,
         ..Business::new(host, &args.password)

@@ -10,13 +10,16 @@ use super::called::{self, CalledArgs};
 use super::{Failure, at, entropy, seconds, show};
 use crate::sim::fault::Fault;
 use crate::sim::media::Codec;
+use crate::sim::media::link::Algorithm;
 use crate::sim::media::mouth::Says;
 use crate::sim::meta::plan::{Caller, Context, Media, Offer, Shape};
+use crate::sim::meta::webrtc::{KeyExchange, Webrtc};
 use crate::sim::meta::{Endpoint, Expect, Plan, Settings};
+use crate::sim::sdp::webrtc::Setup;
 use crate::sim::speech::Voice;
 use crate::sim::tls::{self, Authority};
 
-/// Places calls over TLS with SDES-SRTP, as a WhatsApp user does; with --listen and without --target it takes calls, as
+/// Places calls over TLS with SRTP by SDES or DTLS, as a WhatsApp user does; with --listen and without --target it takes calls, as
 /// wa.meta.vc does. Prints a verdict a line. Exit code 0: every check held; 1: one did not; 2: could not start.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -90,6 +93,38 @@ pub struct Args {
     pub(super) called: CalledArgs,
     #[command(flatten)]
     pub(super) doubts: DoubtArgs,
+    #[command(flatten)]
+    pub(super) webrtc: WebrtcArgs,
+}
+
+/// Media by ICE and DTLS.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "WebRTC")]
+pub(super) struct WebrtcArgs {
+    /// How the keys of media are exchanged: sdes, or dtls with ICE
+    #[arg(long, value_name = "HOW", default_value = "sdes")]
+    pub(super) srtp: KeyExchange,
+    /// The certificate shown in DTLS
+    #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa")]
+    dtls_certificate: Algorithm,
+    /// Say this of DTLS in our description [default: actpass in offers, active in answers]
+    #[arg(long)]
+    setup: Option<Setup>,
+    /// Lose each ClientHello that comes so soon after the first; send our own so long after ICE
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
+    dtls_delay: Duration,
+    /// Prefer AES-128-GCM
+    #[arg(long)]
+    gcm: bool,
+    /// No a=candidate lines
+    #[arg(long)]
+    no_candidates: bool,
+    /// A second address for media, of the other family
+    #[arg(long, value_name = "ADDRESS")]
+    media_also: Option<IpAddr>,
+    /// Tell of a candidate where nobody is
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    unreachable: Option<SocketAddr>,
 }
 
 /// What wa.meta.vc shows of itself.
@@ -154,9 +189,10 @@ pub(super) struct DoubtArgs {
     /// Codecs of the offer, in order; those that the number has when it is called
     #[arg(long, value_delimiter = ',', default_value = "opus")]
     pub(super) codecs: Vec<Codec>,
-    /// Profile of the offer's m-line; some captures show UDP/TLS/RTP/SAVPF beside a=crypto
-    #[arg(long, default_value = "RTP/SAVP")]
-    profile: String,
+    /// Profile of the offer's m-line [default: RTP/SAVP, or UDP/TLS/RTP/SAVPF with DTLS]; some captures show the latter beside
+    /// a=crypto
+    #[arg(long)]
+    profile: Option<String>,
     /// A parameter in the user part of the request URI, as in tgrp=wacall; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     user_param: Vec<String>,
@@ -320,6 +356,7 @@ fn plan(args: &Args) -> Plan {
         },
         offer: Offer {
             codecs: doubts.codecs.clone(),
+            keys: args.webrtc.srtp,
             profile: doubts.profile.clone(),
         },
         media: media(args),
@@ -334,6 +371,7 @@ fn plan(args: &Args) -> Plan {
 
 pub(super) fn media(args: &Args) -> Media {
     let doubts = &args.doubts;
+    let webrtc = &args.webrtc;
     Media {
         says: Says::Voice(Voice::User),
         hears: args.hears.voice(),
@@ -341,6 +379,15 @@ pub(super) fn media(args: &Args) -> Media {
         latch: doubts.latch,
         rtcp_is_life: doubts.rtcp_is_life,
         other_reason: doubts.other_reason,
+        webrtc: Webrtc {
+            certificate: webrtc.dtls_certificate,
+            setup: webrtc.setup,
+            delay: webrtc.dtls_delay,
+            gcm: webrtc.gcm,
+            no_candidates: webrtc.no_candidates,
+            also: webrtc.media_also,
+            unreachable: webrtc.unreachable,
+        },
     }
 }
 

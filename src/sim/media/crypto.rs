@@ -1,4 +1,4 @@
-//! SRTP by webrtc-srtp, with SDES keys (RFC 4568).
+//! SRTP by webrtc-srtp, with keys of SDES (RFC 4568) or of a DTLS handshake.
 
 use std::fmt;
 
@@ -59,6 +59,12 @@ impl Suite {
 
     pub fn name(self) -> &'static str {
         self.row().1
+    }
+
+    /// Of master key and salt, in octets.
+    pub fn lengths(self) -> (usize, usize) {
+        let profile = self.profile();
+        (profile.key_len(), profile.salt_len())
     }
 
     fn profile(self) -> ProtectionProfile {

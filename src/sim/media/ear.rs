@@ -10,6 +10,7 @@ use webrtc_util::marshal::Unmarshal;
 use crate::sim::media::codec::{Codec, Decoder};
 use crate::sim::media::crypto::Key;
 use crate::sim::media::dtmf::{self, Event};
+use crate::sim::media::link::Facts;
 use crate::sim::score::resample::resample;
 use crate::sim::wav::Audio;
 
@@ -51,6 +52,8 @@ pub struct Heard {
     pub digits: Vec<(char, Duration)>,
     /// The latest that a packet of our own left: this machine had no time for us.
     pub held_up: Duration,
+    /// Where media came by ICE and DTLS.
+    pub link: Option<Facts>,
 }
 
 impl Heard {

@@ -4,6 +4,7 @@ pub mod codec;
 pub mod crypto;
 pub mod dtmf;
 pub mod ear;
+pub mod link;
 pub mod mouth;
 pub mod session;
 

@@ -22,8 +22,13 @@ use crate::entropy::Entropy;
 use crate::sim::fault::Fault;
 use crate::sim::media::crypto::Key;
 use crate::sim::media::ear::{Ear, Expected, Heard, is_rtcp};
+use crate::sim::media::link::{Keys, Link, Local};
 use crate::sim::media::mouth::{Format, Mouth, Style};
 use crate::sim::sdp::Direction;
+use crate::sim::sdp::webrtc::Peer;
+
+/// When the faults of a moment strike, in media heard.
+const STRIKE: Duration = Duration::from_secs(3);
 
 /// What offer and answer settled, from this party's view.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct Settled {
     pub expected: Expected,
     pub send_key: Option<Key>,
     pub direction: Direction,
+    /// ICE finds the address, and DTLS the keys.
+    pub peer: Option<Peer>,
 }
 
 /// How this party behaves for the whole call.
@@ -50,6 +57,8 @@ pub struct Party {
     pub patience: Option<(Duration, Duration)>,
     /// RTCP counts as life.
     pub rtcp_is_life: bool,
+    /// Media by ICE and DTLS.
+    pub link: Option<Local>,
 }
 
 #[derive(Debug)]
@@ -73,6 +82,8 @@ pub enum News {
 pub struct Session {
     pub rtp_port: u16,
     pub rtcp_port: u16,
+    /// Of the other address family.
+    pub also: Option<SocketAddr>,
     orders: mpsc::Sender<Order>,
     pub news: mpsc::Receiver<News>,
     task: JoinHandle<Heard>,
@@ -86,9 +97,11 @@ impl Session {
         let (news_queue, news) = mpsc::channel(16);
         let (rtp_port, rtcp_port) = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
         let run = Run::new(rtp, rtcp, party, entropy, news_queue).await?;
+        let also = run.second.as_ref().map(UdpSocket::local_addr).transpose()?;
         Ok(Self {
             rtp_port,
             rtcp_port,
+            also,
             orders,
             news,
             task: tokio::spawn(run.run(order_queue)),
@@ -125,6 +138,9 @@ struct Run {
     rtcp: UdpSocket,
     /// Another port, for the faults that need one.
     stranger: UdpSocket,
+    /// Of the other address family.
+    second: Option<UdpSocket>,
+    link: Option<Link>,
     party: Party,
     entropy: Entropy,
     news: mpsc::Sender<News>,
@@ -145,14 +161,21 @@ impl Run {
         rtp: UdpSocket,
         rtcp: UdpSocket,
         party: Party,
-        entropy: Entropy,
+        mut entropy: Entropy,
         news: mpsc::Sender<News>,
     ) -> io::Result<Self> {
         let stranger = UdpSocket::bind((rtp.local_addr()?.ip(), 0)).await?;
+        let second = match party.link.as_ref().and_then(|link| link.also) {
+            Some(ip) => Some(UdpSocket::bind((ip, 0)).await?),
+            None => None,
+        };
+        let link = party.link.clone();
         Ok(Self {
             rtp,
             rtcp,
             stranger,
+            second,
+            link: link.map(|local| Link::new(local, entropy.fork())),
             party,
             entropy,
             news,
@@ -174,8 +197,8 @@ impl Run {
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut report = interval(self.party.report_interval);
         report.reset();
-        let [mut buffer, mut elsewhere, mut control] = [[0; 2_048]; 3];
-        let translated = self.party.style.faults.contains(&Fault::WrongSourcePort);
+        let [mut buffer, mut elsewhere, mut control, mut other] = [[0; 2_048]; 4];
+        let translated = self.has(Fault::WrongSourcePort) || self.has(Fault::Rebinding);
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -188,11 +211,15 @@ impl Run {
                 Ok((length, from)) = self.stranger.recv_from(&mut elsewhere), if translated => {
                     self.handle_datagram(from, &elsewhere[..length]).await;
                 }
+                Ok((length, from)) = receive(self.second.as_ref(), &mut other) => {
+                    self.handle_datagram(from, &other[..length]).await;
+                }
                 Ok((length, _)) = self.rtcp.recv_from(&mut control) => {
                     self.handle_control(&control[..length]);
                 }
                 due = tick.tick() => {
                     self.note_lateness(due.elapsed());
+                    self.drive().await;
                     self.speak().await;
                 }
                 _ = report.tick() => self.report().await,
@@ -201,7 +228,18 @@ impl Run {
         let mut heard = self.ear.map(Ear::into_heard).unwrap_or_default();
         heard.held_up = self.held_up;
         heard.early = self.early;
+        heard.link = self.link.map(|link| link.facts().clone());
         heard
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.party.style.faults.contains(&fault)
+    }
+
+    /// Whether the moment has come for a fault that begins in the middle of the call.
+    fn struck(&self, fault: Fault) -> bool {
+        let first = self.ear.as_ref().and_then(|ear| ear.heard().first);
+        self.has(fault) && first.is_some_and(|first| first.elapsed() > STRIKE)
     }
 
     fn note_lateness(&mut self, late: Duration) {
@@ -225,7 +263,34 @@ impl Run {
         }
     }
 
-    fn settle(&mut self, settled: Settled) {
+    fn settle(&mut self, mut settled: Settled) {
+        if let (Some(link), Some(peer)) = (&mut self.link, settled.peer.take()) {
+            link.meet(Instant::now(), peer);
+            // The rest waits for the keys.
+            self.settled = Some(settled);
+            return;
+        }
+        self.begin(settled);
+    }
+
+    fn unlock(&mut self, keys: Keys) {
+        let Some(mut settled) = self.settled.take() else {
+            return;
+        };
+        settled.send_key = Some(keys.send);
+        settled.expected.key = Some(keys.receive);
+        self.begin(settled);
+        self.follow_nomination();
+    }
+
+    fn follow_nomination(&mut self) {
+        let nominated = self.link.as_ref().and_then(Link::nominated);
+        if let (Some(settled), Some(to)) = (&mut self.settled, nominated) {
+            (settled.remote, settled.remote_rtcp) = (to, to);
+        }
+    }
+
+    fn begin(&mut self, settled: Settled) {
         let key_is_new = self.settled.as_ref().map(|old| &old.send_key) != Some(&settled.send_key);
         if key_is_new {
             self.srtp = settled.send_key.as_ref().and_then(|key| self.context(key));
@@ -246,7 +311,7 @@ impl Run {
     }
 
     fn context(&mut self, key: &Key) -> Option<Context> {
-        let wrong = self.party.style.faults.contains(&Fault::WrongKey);
+        let wrong = self.has(Fault::WrongKey);
         let key = match wrong {
             true => Key::random(key.suite(), &mut self.entropy),
             false => key.clone(),
@@ -254,10 +319,62 @@ impl Run {
         key.context().ok()
     }
 
+    /// Several protocols on one port (RFC 7983 §7).
     async fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
-        if is_rtcp(datagram) {
-            return self.handle_control(datagram);
+        if self.struck(Fault::Gone) {
+            return;
         }
+        match (datagram.first(), &mut self.link) {
+            (Some(0..=3), Some(link)) => {
+                link.stun(Instant::now(), from, datagram);
+                self.follow_nomination();
+                self.flush().await;
+            }
+            (Some(20..=63), Some(link)) => {
+                let keys = link.dtls(Instant::now(), from, datagram);
+                if let Some(keys) = keys {
+                    self.unlock(keys);
+                }
+                self.flush().await;
+            }
+            _ if is_rtcp(datagram) => self.handle_control(datagram),
+            _ => self.handle_rtp(from, datagram),
+        }
+    }
+
+    async fn drive(&mut self) {
+        let keys = self
+            .link
+            .as_mut()
+            .and_then(|link| link.tick(Instant::now()));
+        if let Some(keys) = keys {
+            self.unlock(keys);
+        }
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        let outgoing = self.link.as_mut().map(Link::take_outgoing);
+        for (to, datagram) in outgoing.unwrap_or_default() {
+            let _ = self.socket_to(to).send_to(&datagram, to).await;
+        }
+    }
+
+    fn socket_to(&self, to: SocketAddr) -> &UdpSocket {
+        let is_ours = self
+            .rtp
+            .local_addr()
+            .is_ok_and(|own| own.is_ipv4() == to.is_ipv4());
+        match &self.second {
+            Some(second) if !is_ours => second,
+            _ if self.has(Fault::WrongSourcePort) || self.struck(Fault::Rebinding) => {
+                &self.stranger
+            }
+            _ => &self.rtp,
+        }
+    }
+
+    fn handle_rtp(&mut self, from: SocketAddr, datagram: &[u8]) {
         if self.answered.is_none() {
             self.early.get_or_insert_with(Instant::now);
         }
@@ -293,8 +410,10 @@ impl Run {
 
     async fn speak(&mut self) {
         self.watch();
-        let (Some(mouth), Some(settled), Some(_)) = (&mut self.mouth, &self.settled, self.answered)
-        else {
+        if self.answered.is_none() || self.struck(Fault::Gone) {
+            return;
+        }
+        let (Some(mouth), Some(settled)) = (&mut self.mouth, &self.settled) else {
             return;
         };
         let may = !self.party.waits || self.ear.as_ref().is_some_and(|ear| ear.heard().packets > 0);
@@ -322,9 +441,7 @@ impl Run {
         let Ok(bytes) = bytes else { return };
         self.sent.0 += 1;
         self.sent.1 += packet.payload.len() as u32;
-        let elsewhere = self.party.style.faults.contains(&Fault::WrongSourcePort);
-        let socket = if elsewhere { &self.stranger } else { &self.rtp };
-        let _ = socket.send_to(&bytes, to).await;
+        let _ = self.socket_to(to).send_to(&bytes, to).await;
     }
 
     /// Noise under another SSRC, in clear, from another port.
@@ -369,8 +486,20 @@ impl Run {
             None => Ok(clear),
         };
         let Ok(bytes) = bytes else { return };
-        let socket = if muxed { &self.rtp } else { &self.rtcp };
+        let socket = if muxed {
+            self.socket_to(to)
+        } else {
+            &self.rtcp
+        };
         let _ = socket.send_to(&bytes, to).await;
+    }
+}
+
+/// Never, without a socket.
+async fn receive(socket: Option<&UdpSocket>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.recv_from(buffer).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One call's task: dial, talk, end, look back.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,9 @@ use crate::sim::meta::endpoint::Endpoint;
 use crate::sim::meta::offer::{self, Sent};
 use crate::sim::meta::plan::{Media, Plan};
 use crate::sim::meta::requests::{self, Names};
+use crate::sim::meta::webrtc::{self, KeyExchange};
 use crate::sim::report::{Outcome, Report};
+use crate::sim::sdp::webrtc::Setup;
 use crate::sim::sip::dialog::respond;
 use crate::sim::sip::{Dialog, Incoming, Message, Wire};
 
@@ -65,7 +68,7 @@ impl Call {
         mut entropy: Entropy,
     ) -> Result<Self, Box<Report>> {
         let started = Instant::now();
-        let unreachable = |what: &str, error: std::io::Error| {
+        let unreachable = |what: &str, error: io::Error| {
             let mut report = Report {
                 call_id: names.call_id.clone(),
                 outcome: Outcome::Unreachable(error.to_string()),
@@ -75,12 +78,27 @@ impl Call {
             Box::new(report)
         };
         let ssrc = entropy.u32();
-        let party = party(&plan.media, &plan.faults, ssrc);
+        let mut party = party(&plan.media, &plan.faults, ssrc);
+        party.link = match plan.offer.keys {
+            KeyExchange::Sdes => None,
+            KeyExchange::Dtls => {
+                let webrtc = &plan.media.webrtc;
+                let local = webrtc.local(Setup::Actpass, &plan.faults, &mut entropy);
+                Some(local.map_err(|why| unreachable("certificate", io::Error::other(why)))?)
+            }
+        };
+        let local = party.link.clone();
         let ip = endpoint.settings.media;
         let session = Session::open(ip, party, entropy.fork()).await;
         let session = session.map_err(|error| unreachable("media ports", error))?;
         let media = (ip, session.rtp_port).into();
-        let offer = offer::write(&plan.offer, media, ssrc, &mut entropy);
+        let candidates = plan.media.webrtc.candidates(media, session.also);
+        let ours = offer::Ours {
+            media,
+            ssrc,
+            link: local.map(|local| (local, candidates)),
+        };
+        let offer = offer::write(&plan.offer, ours, &mut entropy);
         let wire = endpoint.connect(&plan).await;
         let wire = wire.map_err(|error| unreachable("TLS", error))?;
         let dialog = dialog(&plan, &names, &endpoint.settings.host, wire, &mut entropy);
@@ -184,6 +202,7 @@ pub(super) fn party(media: &Media, faults: &Faults, ssrc: u32) -> Party {
         report_interval: REPORT_INTERVAL,
         patience: Some(PATIENCE),
         rtcp_is_life: media.rtcp_is_life,
+        link: None,
     }
 }
 
@@ -212,7 +231,9 @@ pub(super) async fn judge(
         report.first_sound = heard
             .first_sound
             .map(|at| at.saturating_duration_since(answered));
-        checks::media(&heard, answered, faults, report);
+        webrtc::check(&heard, answered, &mut report.verdict);
+        let excuse = webrtc::excuse(&media.webrtc, heard.link.as_ref(), faults);
+        checks::media(&heard, answered + excuse, faults, report);
     }
     report.heard = heard;
     if let (Some(voice), Some(_)) = (media.hears, answered) {

@@ -15,6 +15,7 @@ pub mod offer;
 pub mod plan;
 pub mod requests;
 mod talking;
+pub mod webrtc;
 
 pub use endpoint::{Endpoint, Settings};
 pub use gateway::Gateway;

@@ -1,48 +1,81 @@
 //! WhatsApp's offer, and what must be true of the answer to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::entropy::Entropy;
 use crate::sim::media::Codec;
 use crate::sim::media::crypto::{Key, Suite};
 use crate::sim::media::ear::Expected;
+use crate::sim::media::link::Local;
 use crate::sim::media::mouth::Format;
 use crate::sim::media::session::Settled;
-use crate::sim::meta::description::{Description, EVENT};
+use crate::sim::meta::description::{Description, EVENT, Security};
 use crate::sim::meta::plan::Offer;
+use crate::sim::sdp::webrtc::Setup;
 use crate::sim::sdp::{Described, Direction};
 use crate::sim::verdict::Verdict;
 
 const OPUS: u8 = 111;
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9);
 
 /// The offer as it was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub text: String,
-    pub key: Key,
-    offer: Offer,
+    secret: Secret,
+    codecs: Vec<Codec>,
+    profile: String,
 }
 
-/// An SDES offer in WhatsApp's own numbering.
-pub fn write(offer: &Offer, media: SocketAddr, ssrc: u32, entropy: &mut Entropy) -> Sent {
+/// What the answer is held against.
+#[derive(Clone, Debug)]
+enum Secret {
+    Sdes(Key),
+    /// What we described ourselves as.
+    Dtls(Setup),
+}
+
+/// Where and how we take media.
+pub struct Ours {
+    pub media: SocketAddr,
+    pub ssrc: u32,
+    pub link: Option<(Local, Vec<SocketAddr>)>,
+}
+
+/// An offer in WhatsApp's own numbering.
+pub fn write(offer: &Offer, ours: Ours, entropy: &mut Entropy) -> Sent {
     let key = Key::random(Suite::Cm128Sha80, entropy);
+    let secret = match &ours.link {
+        None => Secret::Sdes(key.clone()),
+        Some((local, _)) => Secret::Dtls(local.setup),
+    };
+    let security = match &ours.link {
+        None => Security::Sdes(1, &key),
+        Some((local, candidates)) => Security::Dtls {
+            local,
+            candidates: candidates.clone(),
+        },
+    };
+    let profile = offer.profile.as_deref();
+    let profile = profile.unwrap_or(security.profile()).to_owned();
     let codecs: Vec<(u8, Codec)> = offer
         .codecs
         .iter()
         .map(|codec| (payload_type(*codec), *codec))
         .collect();
     let description = Description {
-        media,
-        ssrc,
-        profile: &offer.profile,
+        media: ours.media,
+        ssrc: ours.ssrc,
+        profile: &profile,
         codecs: &codecs,
         event: EVENT,
-        crypto: (1, &key),
+        security,
     };
     Sent {
         text: description.write(entropy),
-        key,
-        offer: offer.clone(),
+        secret,
+        codecs: offer.codecs.clone(),
+        profile,
     }
 }
 
@@ -71,11 +104,19 @@ pub fn settle(sent: &Sent, answer: &str, verdict: &mut Verdict) -> Option<Settle
     };
     verdict.check("SDP answer", faults.is_empty(), found);
     let &(pt, codec) = read.codecs().first()?;
-    let crypto = read.crypto.first()?;
-    let remote = read.rtp()?;
+    let keys = match &sent.secret {
+        Secret::Sdes(key) => Some((key.clone(), read.crypto.first()?.key.clone())),
+        Secret::Dtls(_) => None,
+    };
+    let peer = match &sent.secret {
+        Secret::Sdes(_) => None,
+        Secret::Dtls(_) => Some(read.webrtc.peer()?),
+    };
+    let (send_key, key) = keys.unzip();
     Some(Settled {
-        remote,
-        remote_rtcp: read.rtcp()?,
+        // Of no account where ICE finds it.
+        remote: read.rtp().or(peer.as_ref().map(|_| NOWHERE))?,
+        remote_rtcp: read.rtcp().or(peer.as_ref().map(|_| NOWHERE))?,
         format: Format {
             codec,
             pt,
@@ -84,10 +125,11 @@ pub fn settle(sent: &Sent, answer: &str, verdict: &mut Verdict) -> Option<Settle
         expected: Expected {
             payloads: read.codecs(),
             telephone_event: read.telephone_event(),
-            key: Some(crypto.key.clone()),
+            key,
         },
-        send_key: Some(sent.key.clone()),
+        send_key,
         direction: Direction::Sendrecv,
+        peer,
     })
 }
 
@@ -103,21 +145,8 @@ fn faults_of(sent: &Sent, read: &Described) -> Vec<String> {
     must(read.port != 0, "port 0".into());
     must(read.address.is_some(), "no c= address".into());
     must(
-        read.profile == sent.offer.profile,
+        read.profile == sent.profile,
         format!("profile {}", read.profile),
-    );
-    let crypto: Vec<(u32, Suite)> = read
-        .crypto
-        .iter()
-        .map(|one| (one.tag, one.key.suite()))
-        .collect();
-    must(
-        crypto == [(1, Suite::Cm128Sha80)],
-        format!("crypto {crypto:?}"),
-    );
-    must(
-        read.crypto.iter().all(|one| one.key != sent.key),
-        "our own key came back".into(),
     );
     must(
         read.ptime.is_none_or(|ptime| ptime == 20),
@@ -130,7 +159,7 @@ fn faults_of(sent: &Sent, read: &Described) -> Vec<String> {
     let codecs: Vec<Codec> = read.codecs().iter().map(|(_, codec)| *codec).collect();
     must(!codecs.is_empty(), "no codec".into());
     must(
-        codecs.iter().all(|codec| sent.offer.codecs.contains(codec)),
+        codecs.iter().all(|codec| sent.codecs.contains(codec)),
         format!("codecs {codecs:?}"),
     );
     must(
@@ -144,11 +173,54 @@ fn faults_of(sent: &Sent, read: &Described) -> Vec<String> {
             .is_none_or(|event| event == (EVENT, 8_000)),
         format!("telephone-event {:?}", read.telephone_event()),
     );
-    must(!read.ice_lite, "a=ice-lite".into());
     must(
         read.direction == Direction::Sendrecv,
         format!("direction {}", read.direction.name()),
     );
+    faults.extend(match &sent.secret {
+        Secret::Sdes(key) => faults_of_sdes(key, read),
+        Secret::Dtls(setup) => faults_of_dtls(*setup, read),
+    });
+    faults
+}
+
+fn faults_of_sdes(key: &Key, read: &Described) -> Vec<String> {
+    let crypto: Vec<(u32, Suite)> = read
+        .crypto
+        .iter()
+        .map(|one| (one.tag, one.key.suite()))
+        .collect();
+    let must = [
+        (
+            crypto == [(1, Suite::Cm128Sha80)],
+            format!("crypto {crypto:?}"),
+        ),
+        (
+            read.crypto.iter().all(|one| one.key != *key),
+            "our own key came back".into(),
+        ),
+        (
+            !read.webrtc.are_there() && !read.webrtc.ice_lite,
+            "ICE or DTLS beside SDES".into(),
+        ),
+    ];
+    let broken = must.into_iter().filter(|(held, _)| !held);
+    broken.map(|(_, fault)| fault).collect()
+}
+
+/// `passive` does not work in practice (dossier 3.2).
+fn faults_of_dtls(ours: Setup, read: &Described) -> Vec<String> {
+    let allowed = match ours {
+        Setup::Actpass | Setup::Passive => Setup::Active,
+        Setup::Active => Setup::Passive,
+    };
+    let mut faults = read.webrtc.faults(&[allowed]);
+    if !read.crypto.is_empty() {
+        faults.push("a=crypto beside DTLS".into());
+    }
+    if !read.rtcp_mux {
+        faults.push("no rtcp-mux".into());
+    }
     faults
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::sim::fault::Faults;
 use crate::sim::media::Codec;
 use crate::sim::media::mouth::Says;
+use crate::sim::meta::webrtc::{KeyExchange, Webrtc};
 use crate::sim::speech::Voice;
 
 #[derive(Clone, Debug)]
@@ -68,8 +69,9 @@ pub struct Shape {
 #[derive(Clone, Debug)]
 pub struct Offer {
     pub codecs: Vec<Codec>,
-    /// `RTP/SAVP`, or what mixed captures show beside `a=crypto`.
-    pub profile: String,
+    pub keys: KeyExchange,
+    /// Another than what belongs to `keys`: mixed captures show `UDP/TLS/RTP/SAVPF` beside `a=crypto`.
+    pub profile: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +86,23 @@ pub struct Media {
     pub rtcp_is_life: bool,
     /// The other wording of the BYE for want of media.
     pub other_reason: bool,
+    /// Where keys are exchanged by DTLS.
+    pub webrtc: Webrtc,
+}
+
+impl Default for Media {
+    /// The user speaks and should hear the agent.
+    fn default() -> Self {
+        Self {
+            says: Says::Voice(Voice::User),
+            hears: Some(Voice::Agent),
+            dtx: false,
+            latch: false,
+            rtcp_is_life: false,
+            other_reason: false,
+            webrtc: Webrtc::default(),
+        }
+    }
 }
 
 /// What the call should come to.
@@ -113,16 +132,10 @@ impl Plan {
             shape: Shape::default(),
             offer: Offer {
                 codecs: vec![Codec::Opus],
-                profile: "RTP/SAVP".into(),
+                keys: KeyExchange::Sdes,
+                profile: None,
             },
-            media: Media {
-                says: Says::Voice(Voice::User),
-                hears: Some(Voice::Agent),
-                dtx: false,
-                latch: false,
-                rtcp_is_life: false,
-                other_reason: false,
-            },
+            media: Media::default(),
             talk: Some(Duration::from_secs(10)),
             cancel: None,
             ring_limit: Duration::from_secs(45),

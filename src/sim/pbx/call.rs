@@ -297,6 +297,7 @@ async fn open_session(
         report_interval: REPORT_INTERVAL,
         patience: None,
         rtcp_is_life: false,
+        link: None,
     };
     Session::open(exchange.media, party, entropy.fork()).await
 }

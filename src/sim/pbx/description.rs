@@ -115,6 +115,7 @@ impl Own {
             } else {
                 Direction::Recvonly
             },
+            peer: None,
         })
     }
 }

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use crate::sim::fault::Faults;
 use crate::sim::media::Codec;
-use crate::sim::media::mouth::Says;
 use crate::sim::meta::gateway::refusal::Refusal;
 use crate::sim::meta::plan::Media;
-use crate::sim::speech::Voice;
+use crate::sim::meta::webrtc::KeyExchange;
 
 #[derive(Clone, Debug, Default)]
 pub struct Account {
@@ -34,6 +33,7 @@ pub struct Business {
     pub may_pay: bool,
     /// Beside Opus.
     pub additional_codecs: Vec<Codec>,
+    pub keys: KeyExchange,
     /// Calls at the same time.
     pub concurrency: usize,
     /// The status for a call above it, 503 or 403 (not documented).
@@ -143,6 +143,7 @@ impl Business {
             app_is_authorized: true,
             may_pay: true,
             additional_codecs: Vec::new(),
+            keys: KeyExchange::Sdes,
             concurrency: 1_000,
             over_limit: 503,
         }
@@ -205,14 +206,7 @@ impl Default for User {
             answer: Answer::Yes,
             talk: Some(Duration::from_secs(10)),
             digits: None,
-            media: Media {
-                says: Says::Voice(Voice::User),
-                hears: Some(Voice::Agent),
-                dtx: false,
-                latch: false,
-                rtcp_is_life: false,
-                other_reason: false,
-            },
+            media: Media::default(),
             user_id: Some("US.13491208655302741918".into()),
             answer_options: false,
             faults: Faults::new(),

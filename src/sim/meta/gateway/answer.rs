@@ -6,10 +6,13 @@ use crate::entropy::Entropy;
 use crate::sim::media::Codec;
 use crate::sim::media::crypto::{Key, Suite};
 use crate::sim::media::ear::Expected;
+use crate::sim::media::link::Local;
 use crate::sim::media::mouth::Format;
 use crate::sim::media::session::Settled;
-use crate::sim::meta::description::{Description, EVENT};
+use crate::sim::meta::description::{Description, EVENT, Security};
 use crate::sim::meta::gateway::account::Business;
+use crate::sim::meta::webrtc::KeyExchange;
+use crate::sim::sdp::webrtc::{Peer, Setup};
 use crate::sim::sdp::{Crypto, Described, Direction};
 use crate::sim::sip::Message;
 use crate::sim::verdict::Verdict;
@@ -21,7 +24,22 @@ pub struct Offered {
     remote: SocketAddr,
     /// In the offer's order and numbering.
     codecs: Vec<(u8, Codec)>,
-    crypto: Crypto,
+    keys: Keys,
+}
+
+/// How the offer wants media to be secured.
+#[derive(Clone, Debug)]
+enum Keys {
+    Sdes(Crypto),
+    Dtls(Peer),
+}
+
+/// Where and how we take media.
+pub struct Ours<'a> {
+    pub media: SocketAddr,
+    pub ssrc: u32,
+    pub link: Option<&'a Local>,
+    pub candidates: Vec<SocketAddr>,
 }
 
 impl Offered {
@@ -35,20 +53,27 @@ impl Offered {
             ptime.is_none_or(|ptime| ptime == 20),
             format!("ptime {ptime:?}"),
         )?;
-        let dtls = described.fingerprint || described.ice_lite;
-        must(!dtls, "DTLS or ICE where SDES is set".into())?;
         let mut codecs = described.codecs();
         codecs.retain(|(_, codec)| business.takes(*codec));
         must(!codecs.is_empty(), "no codec that the number has".into())?;
-        let mut crypto = described.crypto.iter();
-        let crypto = crypto.find(|one| one.key.suite() == Suite::Cm128Sha80);
-        let crypto = crypto.ok_or("no a=crypto of AES_CM_128_HMAC_SHA1_80")?;
+        let keys = match business.keys {
+            KeyExchange::Sdes => Keys::sdes(&described)?,
+            KeyExchange::Dtls => Keys::dtls(&described)?,
+        };
         Ok(Self {
             remote: described.rtp().ok_or("no address and port")?,
-            crypto: crypto.clone(),
+            keys,
             codecs,
             described,
         })
+    }
+
+    /// What it says of DTLS, where it does.
+    pub fn setup(&self) -> Option<Setup> {
+        match &self.keys {
+            Keys::Sdes(_) => None,
+            Keys::Dtls(peer) => Some(peer.setup),
+        }
     }
 
     /// Writes down what WhatsApp would take, but what is better otherwise.
@@ -69,7 +94,7 @@ impl Offered {
         let fmtp = fmtp.map_or("", |(_, fmtp)| fmtp.as_str());
         let must = [
             (
-                offer.profile == "RTP/SAVP",
+                offer.profile == self.keys.profile(),
                 format!("profile {}", offer.profile),
             ),
             (opus.is_some(), "no Opus".into()),
@@ -101,7 +126,15 @@ impl Offered {
             ),
         ];
         let broken = must.into_iter().filter(|(held, _)| !held);
-        broken.map(|(_, fault)| fault).collect()
+        let mut faults: Vec<String> = broken.map(|(_, fault)| fault).collect();
+        if let Keys::Dtls(_) = self.keys {
+            let allowed = [Setup::Actpass, Setup::Active];
+            faults.extend(offer.webrtc.faults(&allowed));
+            if !offer.rtcp_mux {
+                faults.push("no rtcp-mux".into());
+            }
+        }
+        faults
     }
 
     fn summary(&self) -> String {
@@ -110,9 +143,13 @@ impl Offered {
             .iter()
             .map(|(_, codec)| codec.rtpmap())
             .collect();
-        let crypto = self.crypto.key.suite().name();
+        let profile = self.keys.profile();
+        let keys = match &self.keys {
+            Keys::Sdes(crypto) => crypto.key.suite().name(),
+            Keys::Dtls(peer) => peer.setup.name(),
+        };
         format!(
-            "one m=audio, RTP/SAVP, {crypto}, {}, ptime 20",
+            "one m=audio, {profile}, {keys}, {}, ptime 20",
             codecs.join(" ")
         )
     }
@@ -126,26 +163,34 @@ impl Offered {
     }
 
     /// The answer, and what media runs on.
-    pub fn answer(
-        &self,
-        media: SocketAddr,
-        ssrc: u32,
-        entropy: &mut Entropy,
-    ) -> (String, Option<Settled>) {
-        let key = Key::random(self.crypto.key.suite(), entropy);
+    pub fn answer(&self, ours: Ours<'_>, entropy: &mut Entropy) -> (String, Option<Settled>) {
+        let key = Key::random(Suite::Cm128Sha80, entropy);
+        let security = match (&self.keys, ours.link) {
+            (Keys::Sdes(crypto), _) => Security::Sdes(crypto.tag, &key),
+            (Keys::Dtls(_), Some(local)) => Security::Dtls {
+                local,
+                candidates: ours.candidates,
+            },
+            (Keys::Dtls(_), None) => return (String::new(), None),
+        };
         let text = Description {
-            media,
-            ssrc,
+            media: ours.media,
+            ssrc: ours.ssrc,
             profile: &self.described.profile,
             codecs: &self.codecs,
             event: self.event(),
-            crypto: (self.crypto.tag, &key),
+            security,
         }
         .write(entropy);
         (text, self.settle(key))
     }
 
     fn settle(&self, key: Key) -> Option<Settled> {
+        let (keys, peer) = match &self.keys {
+            Keys::Sdes(crypto) => (Some((key, crypto.key.clone())), None),
+            Keys::Dtls(peer) => (None, Some(peer.clone())),
+        };
+        let (send_key, key) = keys.unzip();
         let &(pt, codec) = self.codecs.first()?;
         let telephone_event = Some((self.event(), 8_000));
         Some(Settled {
@@ -160,11 +205,43 @@ impl Offered {
             expected: Expected {
                 payloads: self.codecs.clone(),
                 telephone_event,
-                key: Some(self.crypto.key.clone()),
+                key,
             },
-            send_key: Some(key),
+            send_key,
             direction: Direction::Sendrecv,
+            peer,
         })
+    }
+}
+
+impl Keys {
+    fn sdes(described: &Described) -> Result<Self, String> {
+        let lines = &described.webrtc;
+        let dtls = lines.are_there() || lines.ice_lite;
+        must(!dtls, "DTLS or ICE where SDES is set".into())?;
+        let mut crypto = described.crypto.iter();
+        let crypto = crypto.find(|one| one.key.suite() == Suite::Cm128Sha80);
+        let crypto = crypto.ok_or("no a=crypto of AES_CM_128_HMAC_SHA1_80")?;
+        Ok(Self::Sdes(crypto.clone()))
+    }
+
+    /// Another hash beside sha-256 makes the call fail (dossier 3.2).
+    fn dtls(described: &Described) -> Result<Self, String> {
+        let lines = &described.webrtc;
+        must(described.crypto.is_empty(), "SDES where DTLS is set".into())?;
+        let hashes = lines.fingerprints.iter().map(|(hash, _)| hash.as_str());
+        let hashes: Vec<&str> = hashes.collect();
+        must(hashes == ["sha-256"], format!("fingerprints {hashes:?}"))?;
+        let peer = lines.peer();
+        peer.map(Self::Dtls)
+            .ok_or("no ICE credentials or setup".into())
+    }
+
+    fn profile(&self) -> &'static str {
+        match self {
+            Self::Sdes(_) => "RTP/SAVP",
+            Self::Dtls(_) => "UDP/TLS/RTP/SAVPF",
+        }
     }
 }
 
@@ -175,6 +252,8 @@ fn must(held: bool, fault: String) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::fault::Faults;
+    use crate::sim::meta::webrtc::Webrtc;
 
     /// The offer that WhatsApp's own sample shows, answered as it shows.
     #[test]
@@ -231,12 +310,49 @@ mod tests {
         }
     }
 
+    /// dossier 3.1: the shape of a Graph offer, and of its answer.
+    #[test]
+    fn a_webrtc_offer_is_answered_where_dtls_is_set() {
+        let print = ["AB"; 32].join(":");
+        let (head, _) = OFFER.split_once("a=crypto").unwrap();
+        let head = head.replace("RTP/SAVP", "UDP/TLS/RTP/SAVPF");
+        let offer = format!(
+            "{head}a=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n\
+             a=setup:actpass\r\na=fingerprint:sha-256 {print}\r\n"
+        );
+        let mut business = Business::new("h", "p");
+        assert_eq!(answer_to(&offer, &business), None);
+        business.keys = KeyExchange::Dtls;
+        assert_eq!(answer_to(OFFER, &business), None);
+        let answer = answer_to(&offer, &business).unwrap();
+        for line in [
+            "a=ice-lite\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 107 101\r\n",
+            " typ host generation 0 network-cost 50\r\na=ice-ufrag:",
+            "a=setup:active\r\na=mid:audio\r\n",
+        ] {
+            assert!(answer.contains(line), "{line} in {answer}");
+        }
+        assert!(!answer.contains("a=crypto"));
+        let active = answer_to(&offer.replace("actpass", "active"), &business);
+        assert!(active.unwrap().contains("a=setup:passive\r\n"));
+        let extra = format!("{offer}a=fingerprint:sha-512 AB\r\n");
+        assert_eq!(answer_to(&extra, &business), None);
+    }
+
     fn answer_to(offer: &str, business: &Business) -> Option<String> {
         let invite =
             Message::request("INVITE", "sip:+1@wa.meta.vc").with_body("application/sdp", offer);
         let offered = Offered::read(&invite, business).ok()?;
-        let media = "192.0.2.1:4000".parse().unwrap();
-        Some(offered.answer(media, 7, &mut Entropy::from_seed([1; 32])).0)
+        let mut entropy = Entropy::from_seed([1; 32]);
+        let setup = Webrtc::answers(offered.setup());
+        let local = Webrtc::default().local(setup, &Faults::new(), &mut entropy);
+        let ours = Ours {
+            media: "192.0.2.1:4000".parse().unwrap(),
+            ssrc: 7,
+            link: local.as_ref().ok(),
+            candidates: vec!["192.0.2.1:4000".parse().unwrap()],
+        };
+        Some(offered.answer(ours, &mut entropy).0)
     }
 
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\

@@ -1,5 +1,6 @@
 //! One call's task at the gateway: let in, ring, talk, end, look back.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::entropy::Entropy;
 use crate::sim::fault::Fault;
 use crate::sim::media::Session;
+use crate::sim::media::link::Local;
 use crate::sim::meta::call::{judge, party};
 use crate::sim::meta::description::uuid;
 use crate::sim::meta::gateway::account::{Business, User};
@@ -19,6 +21,7 @@ use crate::sim::meta::gateway::refusal::Refusal;
 use crate::sim::meta::gateway::responses;
 use crate::sim::meta::gateway::service::{Gateway, Seat};
 use crate::sim::meta::requests::Names;
+use crate::sim::meta::webrtc::Webrtc;
 use crate::sim::report::{Outcome, Report};
 use crate::sim::sip::{Dialog, Incoming, Message, Wire};
 
@@ -53,6 +56,8 @@ pub(super) struct Call {
     pub wacid: String,
     pub session: Session,
     pub ssrc: u32,
+    /// Media by ICE and DTLS.
+    pub local: Option<Local>,
     pub offered: Offered,
     pub answered: Option<Instant>,
     /// What was sent then.
@@ -224,9 +229,27 @@ impl Line {
         offered.check(&mut self.report.verdict);
         let user = parties.user.unwrap_or_default();
         let ssrc = self.entropy.u32();
-        let party = party(&user.media, &user.faults, ssrc);
-        match Session::open(self.gateway.media, party, self.entropy.fork()).await {
-            Ok(session) => self.call(user, seat, offered, session, ssrc).run().await,
+        let mut party = party(&user.media, &user.faults, ssrc);
+        let local = match offered.setup() {
+            None => Ok(None),
+            Some(setup) => {
+                let (webrtc, setup) = (&user.media.webrtc, Webrtc::answers(Some(setup)));
+                let local = webrtc.local(setup, &user.faults, &mut self.entropy);
+                local.map(Some).map_err(io::Error::other)
+            }
+        };
+        let session = match local {
+            Ok(local) => {
+                party.link = local;
+                Session::open(self.gateway.media, party.clone(), self.entropy.fork()).await
+            }
+            Err(error) => Err(error),
+        };
+        match session {
+            Ok(session) => {
+                let media = (session, ssrc, party.link);
+                self.call(user, seat, offered, media).run().await
+            }
             Err(error) => {
                 let found = error.to_string();
                 self.report.verdict.violation("media ports", found);
@@ -240,8 +263,7 @@ impl Line {
         user: User,
         seat: Seat,
         offered: Offered,
-        session: Session,
-        ssrc: u32,
+        (session, ssrc, local): (Session, u32, Option<Local>),
     ) -> Call {
         let mut dialog = Dialog::of_invite(&self.invite, &self.tag, self.wire.clone());
         dialog.cseq = 1_000 + self.entropy.below(99_000);
@@ -253,6 +275,7 @@ impl Line {
             dialog,
             session,
             ssrc,
+            local,
             offered,
             answered: None,
             answer: None,

@@ -7,6 +7,7 @@ use tokio::time::sleep_until;
 use crate::sim::fault::Fault;
 use crate::sim::media::session::Order;
 use crate::sim::meta::gateway::account::Answer;
+use crate::sim::meta::gateway::answer::Ours;
 use crate::sim::meta::gateway::call::Call;
 use crate::sim::meta::gateway::responses;
 use crate::sim::report::{Ended, Outcome};
@@ -103,7 +104,14 @@ impl Call {
     async fn accept(&mut self) -> Outcome {
         let line = &mut self.line;
         let media = (line.gateway.media, self.session.rtp_port).into();
-        let (text, settled) = self.offered.answer(media, self.ssrc, &mut line.entropy);
+        let webrtc = &self.user.media.webrtc;
+        let ours = Ours {
+            media,
+            ssrc: self.ssrc,
+            link: self.local.as_ref(),
+            candidates: webrtc.candidates(media, self.session.also),
+        };
+        let (text, settled) = self.offered.answer(ours, &mut line.entropy);
         let user_id = self.user.user_id.as_deref();
         let answer = responses::answer(&line.invite, &line.wire, &line.tag, user_id)
             .with_body("application/sdp", text);

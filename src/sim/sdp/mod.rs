@@ -1,5 +1,7 @@
 //! Session descriptions as the simulators need them: one audio stream, read line by line.
 
+pub mod webrtc;
+
 use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
@@ -28,8 +30,7 @@ pub struct Described {
     pub direction: Direction,
     pub rtcp_mux: bool,
     pub ssrc: Option<u32>,
-    pub ice_lite: bool,
-    pub fingerprint: bool,
+    pub webrtc: webrtc::Lines,
     pub version: u64,
 }
 
@@ -136,14 +137,12 @@ impl Described {
             "rtcp" => self.rtcp_port = value.split(' ').next().and_then(|p| p.parse().ok()),
             "rtcp-mux" => self.rtcp_mux = true,
             "ssrc" => self.ssrc = value.split(' ').next().and_then(|s| s.parse().ok()),
-            "ice-lite" => self.ice_lite = true,
-            "fingerprint" => self.fingerprint = true,
             "crypto" => self.crypto.extend(read_crypto(value)?),
             "sendrecv" => self.direction = Direction::Sendrecv,
             "sendonly" => self.direction = Direction::Sendonly,
             "recvonly" => self.direction = Direction::Recvonly,
             "inactive" => self.direction = Direction::Inactive,
-            _ => {}
+            _ => drop(self.webrtc.read(name, value)),
         }
         Ok(())
     }
