@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::mem;
+use std::sync::{Arc, Mutex};
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -35,9 +36,11 @@ pub struct Keys {
 pub struct Tunnel {
     role: Role,
     state: State,
-    /// Of the certificates that may be shown, SHA-256.
-    expected: Vec<Vec<u8>>,
+    /// What is wrong with the certificate that was shown.
+    objection: Objection,
 }
+
+type Objection = Arc<Mutex<Option<String>>>;
 
 enum State {
     New(Box<Ssl>),
@@ -55,6 +58,7 @@ pub enum Step {
 }
 
 impl Tunnel {
+    /// `expected` are SHA-256 fingerprints.
     pub fn new(
         role: Role,
         identity: &Identity,
@@ -66,9 +70,22 @@ impl Tunnel {
         context.set_options(SslOptions::NO_QUERY_MTU | SslOptions::NO_TICKET);
         context.set_certificate(&identity.certificate)?;
         context.set_private_key(&identity.key)?;
-        // Whose it is tells the fingerprint.
+        let objection = Objection::default();
+        let written = objection.clone();
         let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
-        context.set_verify_callback(mode, |_, _| true);
+        context.set_verify_callback(mode, move |_, shown| {
+            let shown = shown.current_cert();
+            let shown = shown.and_then(|one| one.digest(MessageDigest::sha256()).ok());
+            let shown = shown.as_deref().unwrap_or_default();
+            let held = expected.iter().any(|one| one == shown);
+            if !held && let Ok(mut why) = written.lock() {
+                let shown = hex(shown);
+                *why = Some(format!(
+                    "its certificate's fingerprint is {shown}, not that of its SDP"
+                ));
+            }
+            held
+        });
         let profiles: Vec<&str> = suites.iter().map(|suite| profile(*suite)).collect();
         context.set_tlsext_use_srtp(&profiles.join(":"))?;
         let mut ssl = Ssl::new(&context.build())?;
@@ -76,7 +93,7 @@ impl Tunnel {
         Ok(Self {
             role,
             state: State::New(Box::new(ssl)),
-            expected,
+            objection,
         })
     }
 
@@ -133,7 +150,8 @@ impl Tunnel {
             }
             // An alert may be waiting to leave.
             Err(HandshakeError::Failure(stream)) => {
-                let why = stream.error().to_string();
+                let objection = self.objection.lock().ok().and_then(|why| why.clone());
+                let why = objection.unwrap_or_else(|| stream.error().to_string());
                 (State::Handshaking(Box::new(stream)), Step::Failed(why))
             }
             Err(HandshakeError::SetupFailure(error)) => {
@@ -144,15 +162,6 @@ impl Tunnel {
 
     fn keys(&self, stream: &SslStream<Datagrams>) -> Result<Keys, String> {
         let ssl = stream.ssl();
-        let shown = ssl.peer_certificate().ok_or("no certificate")?;
-        let shown = shown.digest(MessageDigest::sha256());
-        let shown = shown.map_err(|error| error.to_string())?;
-        if !self.expected.iter().any(|one| **one == *shown) {
-            let shown = hex(&shown);
-            return Err(format!(
-                "its certificate's fingerprint is {shown}, not that of its SDP"
-            ));
-        }
         let chosen = ssl
             .selected_srtp_profile()
             .ok_or("use_srtp was not agreed")?;
