@@ -7,7 +7,9 @@ use crate::call::identity::Context;
 use crate::call::plane::PortPair;
 use crate::call::sip_words::{SDP, sdp_body, session_timer, takes_info_digits};
 use crate::call::trunk::PeerId;
-use crate::config::{Config, DigestUsername, Faces, Number, Profile, SipHabits, TrunkPeer};
+use crate::config::{
+    Config, DigestUsername, Faces, Number, OwnSecurity, Profile, SipHabits, TrunkPeer,
+};
 use crate::entropy::Entropy;
 use crate::party::Party;
 use crate::sdp::{
@@ -108,7 +110,7 @@ impl Placing<'_> {
             credentials: credentials(peer),
             hop: peer.hop.clone(),
         };
-        Some(self.place(address, entropy))
+        Some(self.place(address, &peer.security, entropy))
     }
 
     /// To whom a PBX referred us, by one of its peers (RFC 3515). Of the URI it gave, a user at our own address is an
@@ -167,11 +169,11 @@ impl Placing<'_> {
             headers: Headers::default(),
             credentials: Some(own_credentials(number, &self.profile.sip)),
         };
-        Some(self.place(address, entropy))
+        Some(self.place(address, &number.security, entropy))
     }
 
-    fn place(&self, address: Address, entropy: &mut Entropy) -> Placed {
-        let mut negotiation = negotiation(self.profile, self.own, entropy);
+    fn place(&self, address: Address, security: &OwnSecurity, entropy: &mut Entropy) -> Placed {
+        let mut negotiation = negotiation(self.profile, security, self.own, entropy);
         let offer = negotiation.offer(Direction::SendRecv);
         let habits = &self.profile.sip;
         let invite = OutgoingInvite {
@@ -222,9 +224,15 @@ fn is_ours(config: &Config, uri: &Uri) -> bool {
     listeners.any(|listener| listener.advertise.0 == *host)
 }
 
-/// A leg's negotiation by its profile. Where digits go by INFO, RTP carries none, or they would be heard twice.
-pub fn negotiation(profile: &Profile, own: &Own, entropy: &mut Entropy) -> Negotiation {
-    let mut policy = profile.sdp.clone();
+/// A leg's negotiation by its profile, and what its number or peer has for itself. Where digits go by INFO, RTP carries
+/// none, or they would be heard twice.
+pub fn negotiation(
+    profile: &Profile,
+    security: &OwnSecurity,
+    own: &Own,
+    entropy: &mut Entropy,
+) -> Negotiation {
+    let mut policy = security.policy(profile);
     if takes_info_digits(&profile.sip) {
         policy.telephone_event = Default::default();
     }

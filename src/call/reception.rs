@@ -18,7 +18,7 @@ use crate::call::routing::{Destination, Inquiry, route};
 use crate::call::sip_leg::SipLeg;
 use crate::call::sip_words::{rejection, takes_info_digits};
 use crate::call::trunk::{PeerId, Trunks};
-use crate::config::{Config, Profile};
+use crate::config::{Config, OwnSecurity, Profile};
 use crate::consent;
 use crate::entropy::Entropy;
 use crate::media::bridge::{BridgeSpec, StreamSpec};
@@ -154,6 +154,20 @@ impl Reception {
             }
             Origin::Order { .. } => None,
         }
+    }
+
+    /// The calling number's or peer's own.
+    fn caller_security(&self) -> OwnSecurity {
+        let configured = match &self.origin {
+            Origin::User(_) => self
+                .config
+                .numbers
+                .get(&self.number)
+                .map(|number| &number.security),
+            Origin::Agent { peer, .. } => peer.find(&self.config).map(|(_, peer)| &peer.security),
+            Origin::Order { .. } => None,
+        };
+        configured.cloned().unwrap_or_default()
     }
 
     /// For the CDR.
@@ -307,7 +321,7 @@ impl Reception {
             &arrival.request,
             profile.sip.clone(),
             contact,
-            negotiation(profile, own, entropy),
+            negotiation(profile, &self.caller_security(), own, entropy),
         )
         .map_err(|refusal| refused(refusal.to_string()))
     }

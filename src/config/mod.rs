@@ -23,6 +23,7 @@ mod rates;
 mod refusal;
 mod report;
 mod route;
+mod security;
 mod surroundings;
 mod toml_file;
 mod trunk;
@@ -43,6 +44,7 @@ pub use profile::{
 pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};
 pub use route::{Hours, Route, find_zone};
+pub use security::OwnSecurity;
 pub use trunk::{PeerCredentials, Probe, Register, Trunk, TrunkPeer};
 pub use whatsapp::{Number, WhatsApp, is_extension};
 

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use super::toml_file::{Table, Value};
-use super::{Prefix, Refusal};
+use super::{Prefix, Refusal, security};
 use crate::media::bridge::Habits;
 use crate::media::gain::Decibels;
-use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Policy, Security, Suite};
+use crate::sdp::{Codec, IceMode, OfferedSetup, Policy, Security};
 use crate::sip::endpoint::Login;
 
 const CODECS: [(&str, Codec); 3] = [
@@ -115,15 +115,6 @@ enum TimerMode {
     Off,
     Accept,
     Ask,
-}
-
-#[derive(Clone, Copy)]
-enum SecurityMode {
-    Plain,
-    Sdes,
-    SdesIfOffered,
-    Dtls,
-    AsOffered,
 }
 
 impl Profile {
@@ -323,7 +314,7 @@ fn read_policy(table: &Table<'_>, base: &Policy) -> Policy {
     Policy {
         codecs: codecs.unwrap_or_else(|| base.codecs.clone()),
         own_order: table.flag("own_codec_order", base.own_order),
-        security: read_security(table, &base.security),
+        security: security::read(table, &base.security),
         dtls_setup: table.choice(
             "dtls_setup",
             &[
@@ -363,58 +354,6 @@ fn parse_fmtp(text: &str) -> Result<String, &'static str> {
     is_fit
         .then(|| text.to_owned())
         .ok_or("a format has at most 200 printable characters, no spaces")
-}
-
-fn read_security(table: &Table<'_>, base: &Security) -> Security {
-    let (mode, offers, suites) = security_parts(base);
-    let names = [
-        ("plain", SecurityMode::Plain),
-        ("sdes", SecurityMode::Sdes),
-        ("sdes-if-offered", SecurityMode::SdesIfOffered),
-        ("dtls", SecurityMode::Dtls),
-        ("as-offered", SecurityMode::AsOffered),
-    ];
-    let mode = table.choice("security", &names, mode);
-    let offers = table.choice(
-        "offered_security",
-        &[
-            ("plain", Offers::Plain),
-            ("sdes", Offers::Sdes),
-            ("dtls", Offers::Dtls),
-        ],
-        offers,
-    );
-    let known = Suite::ALL.map(|suite| (suite.name(), suite));
-    let suites = table
-        .filled_list(
-            "suites",
-            "write at least one suite, as in [\"AES_CM_128_HMAC_SHA1_80\"]",
-            |value| value.choice(&known),
-        )
-        .unwrap_or(suites);
-    match mode {
-        SecurityMode::Plain => Security::Plain,
-        SecurityMode::Sdes => Security::Sdes(suites),
-        SecurityMode::SdesIfOffered => Security::SdesIfOffered(suites),
-        SecurityMode::Dtls => Security::Dtls,
-        SecurityMode::AsOffered => Security::AsOffered { offers, suites },
-    }
-}
-
-/// What a profile based on this one has where it says nothing.
-fn security_parts(base: &Security) -> (SecurityMode, Offers, Vec<Suite>) {
-    let usual = || vec![Suite::AesCm128HmacSha1_80];
-    match base {
-        Security::Plain => (SecurityMode::Plain, Offers::Plain, usual()),
-        Security::Sdes(suites) => (SecurityMode::Sdes, Offers::Sdes, suites.clone()),
-        Security::SdesIfOffered(suites) => {
-            (SecurityMode::SdesIfOffered, Offers::Plain, suites.clone())
-        }
-        Security::Dtls => (SecurityMode::Dtls, Offers::Dtls, usual()),
-        Security::AsOffered { offers, suites } => {
-            (SecurityMode::AsOffered, *offers, suites.clone())
-        }
-    }
 }
 
 fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {

@@ -12,7 +12,7 @@ use super::profiles::Profiles;
 use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
 use super::whatsapp::read_extension;
-use super::{Faces, Prefix};
+use super::{Faces, OwnSecurity, Prefix};
 use crate::party::{Dialling, PhoneNumber};
 use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
 
@@ -43,6 +43,8 @@ pub struct TrunkPeer {
     pub credentials: Option<PeerCredentials>,
     /// Requests from these addresses on a PBX listener are this peer's.
     pub source_prefixes: Vec<Prefix>,
+    /// Overrides that of the trunk's profile.
+    pub security: OwnSecurity,
     /// We challenge it instead of (or besides) trusting its address.
     pub authenticate: Option<PeerCredentials>,
     pub register: Option<Register>,
@@ -145,6 +147,7 @@ impl TrunkPeer {
         let priority = table.number("priority", 0..=65_535, 1);
         let weight = table.number("weight", 1..=65_535, 1);
         let sources = table.list("source_prefixes", |value| read_prefix(&value));
+        let security = OwnSecurity::read(table);
         let credentials = read_credentials(table, around);
         let authenticate = match table.table("authenticate") {
             Some(table) => table
@@ -169,6 +172,7 @@ impl TrunkPeer {
             },
             priority: u16::try_from(priority).ok()?,
             weight: u16::try_from(weight).ok()?,
+            security,
             credentials: credentials?,
             authenticate: authenticate?,
             register: register?,

@@ -7,7 +7,7 @@ use super::profile::read_prefix;
 use super::profiles::Profiles;
 use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
-use super::{Faces, Listener, Prefix, RuleSet};
+use super::{Faces, Listener, OwnSecurity, Prefix, RuleSet};
 use crate::party::PhoneNumber;
 use crate::sip::flow::Host;
 
@@ -41,6 +41,8 @@ pub struct Number {
     pub password: SecretString,
     /// Overrides `WhatsApp::profile`.
     pub profile: Option<String>,
+    /// Overrides the profile's.
+    pub security: OwnSecurity,
     pub trunk: String,
     /// Extension dialled on the PBX; the number itself when `None`.
     pub extension: Option<String>,
@@ -149,6 +151,7 @@ impl Number {
                 );
             }
             let profile = table.value("profile").map(|value| profiles.require(&value));
+            let security = OwnSecurity::read(table);
             let trunk = table
                 .required("trunk", "write trunk = \"...\": where this number's calls go")
                 .and_then(|value| value.text());
@@ -162,6 +165,7 @@ impl Number {
                 number: number.ok()?,
                 password: password?,
                 profile: profile.map_or(Some(None), |profile| profile.map(Some))?,
+                security,
                 trunk: trunk?.to_owned(),
                 extension: extension.map_or(Some(None), |extension| extension.map(Some))?,
                 concurrent_calls,

@@ -187,14 +187,19 @@ impl Line {
             return Err(Reply::status(415));
         }
         let unfit = || Reply::status(500);
-        let (trunk, _) = peer.find(&self.config).ok_or_else(unfit)?;
+        let (trunk, configured) = peer.find(&self.config).ok_or_else(unfit)?;
         let profile = self.config.profiles.get(&trunk.profile).ok_or_else(unfit)?;
         let (host, port) = advertised(&self.config, arrival.listener).ok_or_else(unfit)?;
         let listener = self.config.listeners.get(&arrival.listener);
         let transport = listener.ok_or_else(unfit)?.transport;
         let user = self.context.user.expose();
         let contact = Uri::sip(Some(user), host, Some(port), transport);
-        let negotiation = negotiation(profile, &self.own[side], rooms.entropy);
+        let negotiation = negotiation(
+            profile,
+            &configured.security,
+            &self.own[side],
+            rooms.entropy,
+        );
         let habits = profile.sip.clone();
         SipLeg::incoming(arrival.invite, request, habits, contact, negotiation)
             .map_err(|refusal| not_acceptable(&refusal))

@@ -4,7 +4,8 @@ use secrecy::ExposeSecret as _;
 
 use super::super::{Faces, Trust};
 use super::*;
-use crate::sdp::{Codec, Security, Suite};
+use crate::party::PhoneNumber;
+use crate::sdp::{Codec, Offers, Security, Suite};
 use crate::sip::flow::{Host, Transport};
 
 const FULL: &str = include_str!("../../../examples/wabridge.toml");
@@ -133,6 +134,33 @@ fn static_hosts_of_the_full_file() {
     let found = load(FULL).hosts.find("pbx2.example.net", 5061).unwrap();
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(found, ["192.0.2.21:5061", "192.0.2.22:5071"]);
+}
+
+#[test]
+fn numbers_and_peers_may_have_their_own_security() {
+    let config = load(FULL);
+    let meta = &config.profiles["meta"];
+    let of = |number: &str| {
+        let number = &config.numbers[&PhoneNumber::parse(number).unwrap()];
+        number.security.policy(meta).security
+    };
+    let suites = vec![Suite::AesCm128HmacSha1_80];
+    assert_eq!(of("+17015550100"), Security::Sdes(suites.clone()));
+    assert_eq!(
+        of("+17015550101"),
+        Security::AsOffered {
+            offers: Offers::Dtls,
+            suites
+        }
+    );
+    let peers = &config.trunks["office"].peers;
+    let asterisk = &config.profiles["asterisk"];
+    let policies = [0, 1].map(|peer| peers[peer].security.policy(asterisk).security);
+    assert!(
+        matches!(&policies[0], Security::AsOffered { offers: Offers::Plain, suites } if suites.len() == 6),
+        "{policies:?}"
+    );
+    assert_eq!(policies[1], asterisk.sdp.security);
 }
 
 /// What the full example shows behind `#` is what holds without it.

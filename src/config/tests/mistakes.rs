@@ -56,6 +56,29 @@ fn unknown_keys_at_every_level() {
 }
 
 #[test]
+fn an_offer_that_is_never_made_is_doubted() {
+    let doubted = "this changes nothing: what is offered is what security says";
+    assert_one(
+        &changed(
+            "extension = \"100\"",
+            "extension = \"100\"\nsecurity = \"dtls\"\noffered_security = \"sdes\"",
+        ),
+        &["warning", "offered_security", doubted],
+    );
+    assert_one(
+        &changed(
+            "extension = \"100\"",
+            "extension = \"100\"\nsecurity = \"tls\"",
+        ),
+        &[
+            "error",
+            "\"tls\" is not known here",
+            "did you mean \"dtls\"?",
+        ],
+    );
+}
+
+#[test]
 fn wrong_types() {
     assert_one(
         &changed("trunk = \"office\"", "trunk = 5"),

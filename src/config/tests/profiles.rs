@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::media::gain::Decibels;
-use crate::sdp::Codec;
+use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Security, Suite};
 
 #[test]
 fn one_by_path_says_only_what_differs() {
@@ -84,4 +84,34 @@ fn a_profile_that_is_not_there() {
             .any(|finding| finding.contains("cannot read /etc/wabridge/none.toml")),
         "{findings:#?}"
     );
+}
+
+#[test]
+fn security_of_every_kind() {
+    for (text, security) in [
+        ("security = \"plain\"", Security::Plain),
+        ("security = \"dtls\"", Security::Dtls),
+        (
+            "security = \"sdes\"\nsuites = [\"AEAD_AES_128_GCM\"]",
+            Security::Sdes(vec![Suite::AeadAes128Gcm]),
+        ),
+        (
+            "security = \"as-offered\"\noffered_security = \"dtls\"\nsuites = [\"AEAD_AES_128_GCM\"]",
+            Security::AsOffered {
+                offers: Offers::Dtls,
+                suites: vec![Suite::AeadAes128Gcm],
+            },
+        ),
+    ] {
+        let mut bench = Bench::new();
+        let profile = format!("[media]\n{text}\ndtls_setup = \"active\"\nice = \"lite\"\n");
+        bench.write("/etc/wabridge/mine.toml", &profile);
+        let text = MINIMAL.replace("profile = \"asterisk\"", "profile = \"mine.toml\"");
+        let (config, report) = bench.parse(&text).unwrap();
+        assert_eq!(report, Report::default());
+        let sdp = &config.profiles["mine.toml"].sdp;
+        assert_eq!(sdp.security, security);
+        assert_eq!(sdp.dtls_setup, OfferedSetup::Active);
+        assert_eq!(sdp.ice, IceMode::Lite);
+    }
 }

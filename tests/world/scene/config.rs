@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use wabridge::config::{
     Admin, CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
-    Limits, Listener, Log, Media, Number, Prefix, Probe, Profile, SessionTimerHabit, SipHabits,
-    StaticHosts, Trunk, TrunkPeer, WhatsApp,
+    Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile, SessionTimerHabit,
+    SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::Habits;
 use wabridge::media::gain::Decibels;
@@ -99,6 +99,7 @@ pub fn config() -> Config {
 pub fn number(text: &str) -> (PhoneNumber, Number) {
     let number = PhoneNumber::parse(text).unwrap();
     let configured = Number {
+        security: OwnSecurity::default(),
         number: number.clone(),
         password: PASSWORD.into(),
         profile: None,
@@ -127,6 +128,7 @@ pub fn trunk(name: &str) -> Trunk {
 
 pub fn peer(address: &str, priority: u16) -> TrunkPeer {
     TrunkPeer {
+        security: OwnSecurity::default(),
         name: format!("office/{address}"),
         hop: NextHop {
             listener: PBX_LISTENER,
