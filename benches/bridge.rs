@@ -62,6 +62,7 @@ fn agreement(side: Side, codec: Codec) -> Box<Agreement> {
 fn payload_type(codec: Codec) -> PayloadType {
     PayloadType(match codec {
         Codec::Opus => 111,
+        Codec::G722 => 9,
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
     })
@@ -94,7 +95,9 @@ fn voice(codec: Codec) -> Vec<Vec<u8>> {
         .chunks_exact(160)
         .map(|frame| match codec {
             Codec::Opus => encoder.encode_vec(frame, 400).unwrap(),
-            Codec::Pcmu | Codec::Pcma => frame.iter().map(|s| (s >> 8) as u8 | 0x80).collect(),
+            Codec::G722 | Codec::Pcmu | Codec::Pcma => {
+                frame.iter().map(|s| (s >> 8) as u8 | 0x80).collect()
+            }
         })
         .collect()
 }
@@ -185,6 +188,7 @@ fn twenty_milliseconds(criterion: &mut Criterion) {
         ("Opus and PCMU, complexity 0", Codec::Pcmu, 0),
         ("Opus and PCMU, complexity 5", Codec::Pcmu, 5),
         ("Opus and PCMU, complexity 9", Codec::Pcmu, 9),
+        ("Opus and G.722, complexity 5", Codec::G722, 5),
         ("Opus passed through", Codec::Opus, 5),
     ] {
         let mut call = Call::new(pbx, complexity);

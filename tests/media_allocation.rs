@@ -46,6 +46,7 @@ const PACKETS: u16 = 500;
 fn agreement(codec: Codec, crypto: Option<CryptoPair>, remote: SocketAddr) -> Agreement {
     let payload_type = PayloadType(match codec {
         Codec::Opus => 111,
+        Codec::G722 => 9,
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
     });
@@ -194,7 +195,7 @@ fn allocations(whatsapp: Codec, pbx: Codec) -> (u64, u64) {
 #[test]
 fn packets_allocate_nothing() {
     for whatsapp in [Codec::Opus, Codec::Pcma] {
-        for pbx in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+        for pbx in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus] {
             let (allocations, sent) = allocations(whatsapp, pbx);
             assert!(sent > 900, "{whatsapp:?} to {pbx:?}: {sent} packets");
             assert_eq!(allocations, 0, "{whatsapp:?} to {pbx:?}");

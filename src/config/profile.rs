@@ -11,10 +11,11 @@ use crate::media::gain::Decibels;
 use crate::sdp::{Codec, IceMode, OfferedSetup, Policy, Security};
 use crate::sip::endpoint::Login;
 
-const CODECS: [(&str, Codec); 3] = [
+const CODECS: [(&str, Codec); 4] = [
     ("opus", Codec::Opus),
     ("pcmu", Codec::Pcmu),
     ("pcma", Codec::Pcma),
+    ("g722", Codec::G722),
 ];
 
 /// What pass_headers may name: WhatsApp's headers (dossier 2.4), without `x-wa-meta-`, in their one spelling.

@@ -30,9 +30,11 @@ impl Gain {
         })
     }
 
-    /// A frame at the other level.
-    pub fn applied<const N: usize>(&self, frame: &[i16; N]) -> [i16; N] {
-        frame.map(|sample| self.sample(sample))
+    /// Brings samples to the other level.
+    pub fn apply(&self, samples: &mut [i16]) {
+        for sample in samples {
+            *sample = self.sample(*sample);
+        }
     }
 
     fn sample(&self, sample: i16) -> i16 {
@@ -68,10 +70,15 @@ mod tests {
 
     #[test]
     fn six_decibels_double_and_halve() {
-        let frame = [1_000, -1_000, 7, 0];
-        assert_eq!(gain(6).applied(&frame), [1_995, -1_995, 14, 0]);
-        assert_eq!(gain(-6).applied(&frame), [501, -501, 4, 0]);
-        assert_eq!(gain(20).applied(&frame), [10_000, -10_000, 70, 0]);
+        for (level, expected) in [
+            (6, [1_995, -1_995, 14, 0]),
+            (-6, [501, -501, 4, 0]),
+            (20, [10_000, -10_000, 70, 0]),
+        ] {
+            let mut samples = [1_000, -1_000, 7, 0];
+            gain(level).apply(&mut samples);
+            assert_eq!(samples, expected);
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Opus (RFC 6716, RFC 7587) by libopus, always mono at 8 kHz on our side: the decoder gives 8 kHz whatever was sent, so
+//! Opus (RFC 6716, RFC 7587) by libopus, always mono and at the rate of the direction on our side, whatever was sent: so
 //! there is no resampler. And what can be told of an Opus packet without decoding it.
 
 use crate::media::bridge::Habits;
+use crate::media::rate::Rate;
 use crate::media::ticks::Ticks;
 use crate::sdp::OpusLimits;
 
@@ -20,8 +21,8 @@ pub struct NoCodec;
 pub struct Decoder(::opus::Decoder);
 
 impl Decoder {
-    pub fn new() -> Result<Self, NoCodec> {
-        ::opus::Decoder::new(Ticks::RATE, ::opus::Channels::Mono)
+    pub fn new(rate: Rate) -> Result<Self, NoCodec> {
+        ::opus::Decoder::new(rate.hertz(), ::opus::Channels::Mono)
             .map(Self)
             .map_err(|_| NoCodec)
     }
@@ -51,16 +52,16 @@ pub struct Encoder {
 
 impl Encoder {
     /// Within what the peer said of itself (RFC 7587 §6.1) and what the profile allows.
-    pub fn new(habits: &Habits, limits: &OpusLimits) -> Result<Self, NoCodec> {
+    pub fn new(rate: Rate, habits: &Habits, limits: &OpusLimits) -> Result<Self, NoCodec> {
         let mut encoder = ::opus::Encoder::new(
-            Ticks::RATE,
+            rate.hertz(),
             ::opus::Channels::Mono,
             ::opus::Application::Voip,
         )
         .map_err(|_| NoCodec)?;
         let mut speech = || -> ::opus::Result<()> {
             encoder.set_signal(::opus::Signal::Voice)?;
-            encoder.set_max_bandwidth(::opus::Bandwidth::Narrowband)
+            encoder.set_max_bandwidth(bandwidth(rate, limits))
         };
         speech().map_err(|_| NoCodec)?;
         let mut this = Self {
@@ -99,6 +100,15 @@ impl Encoder {
         {
             self.expected_loss = percent;
         }
+    }
+}
+
+/// What is sent beyond `maxplaybackrate` the peer could not play (RFC 7587 §6.1).
+fn bandwidth(rate: Rate, limits: &OpusLimits) -> ::opus::Bandwidth {
+    let plays_wide = limits.max_playback_rate.is_none_or(|hertz| hertz >= 16_000);
+    match rate {
+        Rate::Wide if plays_wide => ::opus::Bandwidth::Wideband,
+        Rate::Wide | Rate::Narrow => ::opus::Bandwidth::Narrowband,
     }
 }
 
@@ -164,7 +174,7 @@ pub struct Silence {
 
 impl Silence {
     pub fn new(habits: &Habits, limits: &OpusLimits) -> Result<Self, NoCodec> {
-        let mut encoder = Encoder::new(habits, limits)?;
+        let mut encoder = Encoder::new(Rate::Narrow, habits, limits)?;
         let mut packet = [0; 64];
         let mut len = 0;
         // The first frames of a codec state describe a start; the later ones nothing but silence.
@@ -225,8 +235,8 @@ mod tests {
 
     #[test]
     fn voice_survives_at_the_peers_bitrate() {
-        let mut encoder = Encoder::new(&habits(), &whatsapp()).unwrap();
-        let mut decoder = Decoder::new().unwrap();
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &whatsapp()).unwrap();
+        let mut decoder = Decoder::new(Rate::Narrow).unwrap();
         let mut packet = [0; 1500];
         let mut samples = [0; 960];
         let (mut bytes, mut heard) = (0, 0.0);
@@ -245,7 +255,7 @@ mod tests {
 
     #[test]
     fn lost_frame_comes_back_with_the_next() {
-        let mut encoder = Encoder::new(&habits(), &whatsapp()).unwrap();
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &whatsapp()).unwrap();
         encoder.expect_loss(0.2);
         let packets: Vec<Vec<u8>> = (0..50)
             .map(|n| {
@@ -254,7 +264,7 @@ mod tests {
                 packet[..len].to_vec()
             })
             .collect();
-        let mut decoder = Decoder::new().unwrap();
+        let mut decoder = Decoder::new(Rate::Narrow).unwrap();
         let mut samples = [0; 960];
         for packet in &packets[..40] {
             decoder.decode(packet, &mut samples).unwrap();
@@ -286,7 +296,7 @@ mod tests {
         let silence = Silence::new(&habits(), &whatsapp()).unwrap();
         assert_eq!(length(silence.packet()), Some(Ticks::FRAME));
         let mut samples = [1; 960];
-        let decoded = Decoder::new()
+        let decoded = Decoder::new(Rate::Narrow)
             .unwrap()
             .decode(silence.packet(), &mut samples);
         assert_eq!(decoded, Some(160));
@@ -295,7 +305,7 @@ mod tests {
 
     #[test]
     fn clean_line_carries_no_fec() {
-        let mut encoder = Encoder::new(&habits(), &whatsapp()).unwrap();
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &whatsapp()).unwrap();
         let mut packet = [0; 400];
         for n in 0..50 {
             let len = encoder.encode(&voice(n), &mut packet).unwrap();
@@ -306,7 +316,7 @@ mod tests {
 
     #[test]
     fn voice_is_told_from_silence_without_decoding() {
-        let mut encoder = Encoder::new(&habits(), &whatsapp()).unwrap();
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &whatsapp()).unwrap();
         let mut packet = [0; 400];
         let mut voices = |sound: &dyn Fn(usize) -> Vec<i16>| {
             let frames = (0..50).filter(|n| {

@@ -16,27 +16,30 @@ impl fmt::Display for PayloadType {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Codec {
     Opus,
+    G722,
     Pcmu,
     Pcma,
 }
 
 impl Codec {
-    pub const ALL: [Self; 3] = [Self::Opus, Self::Pcmu, Self::Pcma];
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
 
     /// As in `a=rtpmap`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
         }
     }
 
-    /// RTP clock, Hz. Opus is always 48000, whatever it carries (RFC 7587 §4.1).
+    /// RTP clock, Hz. Opus is always 48000, whatever it carries (RFC 7587 §4.1); G.722 has half its samples (RFC 3551
+    /// §4.5.2).
     pub fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
         }
     }
 
@@ -44,7 +47,7 @@ impl Codec {
     fn channels(self) -> u8 {
         match self {
             Self::Opus => 2,
-            Self::Pcmu | Self::Pcma => 1,
+            Self::G722 | Self::Pcmu | Self::Pcma => 1,
         }
     }
 }
@@ -86,6 +89,7 @@ impl Encoding {
         match number.0 {
             0 => Some(Self::Audio(Codec::Pcmu)),
             8 => Some(Self::Audio(Codec::Pcma)),
+            9 => Some(Self::Audio(Codec::G722)),
             _ => None,
         }
     }
@@ -96,6 +100,7 @@ impl Encoding {
             Self::Audio(Codec::Opus) => 111,
             Self::Audio(Codec::Pcmu) => 0,
             Self::Audio(Codec::Pcma) => 8,
+            Self::Audio(Codec::G722) => 9,
             Self::TelephoneEvent(8_000) => 101,
             Self::TelephoneEvent(_) => 110,
         })
@@ -141,12 +146,23 @@ mod tests {
             ("opus/16000/2", None),
             ("PCMU/8000/2", None),
             ("PCMU/16000", None),
-            ("G722/8000", None),
+            ("G722/8000", Some(Encoding::Audio(Codec::G722))),
+            ("G722/16000", None),
             ("telephone-event/0", None),
             ("opus", None),
             ("", None),
         ] {
             assert_eq!(Encoding::from_rtpmap(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn usual_numbers_below_96_are_the_static_ones() {
+        for codec in Codec::ALL {
+            let encoding = Encoding::Audio(codec);
+            let number = encoding.usual_number();
+            let known = Some(encoding).filter(|_| number.0 < 96);
+            assert_eq!(Encoding::from_static(number), known, "{codec:?}");
         }
     }
 

@@ -196,7 +196,7 @@ fn fmtp(policy: &Policy, encoding: Encoding) -> Option<String> {
         Encoding::Audio(Codec::Opus) => {
             (!policy.opus_fmtp.is_empty()).then(|| policy.opus_fmtp.clone())
         }
-        Encoding::Audio(Codec::Pcmu | Codec::Pcma) => None,
+        Encoding::Audio(Codec::G722 | Codec::Pcmu | Codec::Pcma) => None,
         Encoding::TelephoneEvent(_) => Some("0-16".to_owned()),
     }
 }

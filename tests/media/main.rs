@@ -9,3 +9,4 @@ mod feeding;
 mod listening;
 mod one_way;
 mod passing;
+mod wide;

@@ -84,6 +84,7 @@ pub fn pbx(codec: Codec) -> Agreement {
     let payload_type = match codec {
         Codec::Pcmu => PayloadType(0),
         Codec::Pcma => PayloadType(8),
+        Codec::G722 => PayloadType(9),
         Codec::Opus => PayloadType(107),
     };
     Agreement {

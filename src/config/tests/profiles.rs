@@ -9,14 +9,14 @@ fn one_by_path_says_only_what_differs() {
     let mut bench = Bench::new();
     bench.write(
         "/etc/wabridge/mine.toml",
-        "based_on = \"asterisk\"\n[sip]\nanswer_timeout_s = 25\n[media]\ncodecs = [\"pcmu\"]\ngain_to_db = -6\n",
+        "based_on = \"asterisk\"\n[sip]\nanswer_timeout_s = 25\n[media]\ncodecs = [\"g722\", \"pcmu\"]\ngain_to_db = -6\n",
     );
     let text = MINIMAL.replace("profile = \"asterisk\"", "profile = \"mine.toml\"");
     let (config, _) = bench.parse(&text).unwrap();
     let mine = &config.profiles[&config.trunks["office"].profile];
     let asterisk = &config.profiles["asterisk"];
     assert_eq!(mine.sip.answer_timeout, Duration::from_secs(25));
-    assert_eq!(mine.sdp.codecs, [Codec::Pcmu]);
+    assert_eq!(mine.sdp.codecs, [Codec::G722, Codec::Pcmu]);
     assert_eq!(mine.media.gain_to, Decibels(-6));
     assert_eq!(mine.media.gain_from, Decibels(0));
     assert_eq!(mine.sip.session_timer, asterisk.sip.session_timer);

@@ -1,10 +1,11 @@
 //! The codec states of one direction, and what they make of packets, of holes and of frames.
 
 use crate::media::bridge::Habits;
+use crate::media::bridge::bands::Bands;
 use crate::media::bridge::pcm::{Frame, Pcm};
-use crate::media::conceal::Concealer;
 use crate::media::g711::Law;
 use crate::media::opus;
+use crate::media::rate::Rate;
 use crate::media::ticks::Ticks;
 use crate::sdp::{Codec, OpusLimits};
 
@@ -12,8 +13,9 @@ use crate::sdp::{Codec, OpusLimits};
 const OPUS_STEP: u32 = 20;
 
 pub struct Codecs {
+    rate: Rate,
     decoder: Option<opus::Decoder>,
-    concealer: Concealer,
+    bands: Bands,
     encoder: Option<opus::Encoder>,
     silence: Option<opus::Silence>,
     /// For codecs that only an unusual peer needs.
@@ -29,6 +31,8 @@ struct Terms {
 /// What the direction works between.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
+    /// Of what is between them.
+    pub rate: Rate,
     /// Codecs that may come in.
     pub from: &'a [Codec],
     pub to: Codec,
@@ -55,8 +59,9 @@ pub struct MadeUp {
 impl Codecs {
     pub fn new() -> Self {
         Self {
+            rate: Rate::Narrow,
             decoder: None,
-            concealer: Concealer::new(),
+            bands: Bands::new(),
             encoder: None,
             silence: None,
             terms: None,
@@ -68,12 +73,13 @@ impl Codecs {
         let to_opus = plan.to == Codec::Opus;
         let from_opus = plan.from.contains(&Codec::Opus);
         let from_others = plan.from.iter().any(|codec| *codec != Codec::Opus);
-        let (habits, limits) = (plan.habits, plan.limits);
+        let (rate, habits, limits) = (plan.rate, plan.habits, plan.limits);
+        self.set_rate(rate);
         self.decoder = kept(self.decoder.take(), from_opus && !to_opus, || {
-            opus::Decoder::new()
+            opus::Decoder::new(rate)
         })?;
         self.encoder = kept(self.encoder.take(), to_opus && from_others, || {
-            opus::Encoder::new(habits, limits)
+            opus::Encoder::new(rate, habits, limits)
         })?;
         self.silence = kept(self.silence.take(), to_opus && !from_others, || {
             opus::Silence::new(habits, limits)
@@ -88,14 +94,29 @@ impl Codecs {
         Ok(())
     }
 
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    fn set_rate(&mut self, rate: Rate) {
+        if self.rate != rate {
+            self.rate = rate;
+            self.decoder = None;
+            self.encoder = None;
+            self.bands.set_rate(rate);
+        }
+    }
+
     /// Opus to Opus through sound, for a peer that does not keep to 20 ms. The one allocation after an agreement, once
     /// in a call.
     pub fn prepare_for_other_packet_time(&mut self) {
         if self.decoder.is_none() {
-            self.decoder = opus::Decoder::new().ok();
+            self.decoder = opus::Decoder::new(self.rate).ok();
         }
         if self.encoder.is_none() {
-            let encoder = |terms: &Terms| opus::Encoder::new(&terms.habits, &terms.limits).ok();
+            let rate = self.rate;
+            let encoder =
+                |terms: &Terms| opus::Encoder::new(rate, &terms.habits, &terms.limits).ok();
             self.encoder = self.terms.as_ref().and_then(encoder);
         }
     }
@@ -106,8 +127,9 @@ impl Codecs {
             Codec::Opus => self.decoder.as_mut().is_some_and(|decoder| {
                 pcm.append(opus::LONGEST, |room| decoder.decode(packet, room))
             }),
-            Codec::Pcmu => self.decode_g711(Law::Mu, packet, length, pcm),
-            Codec::Pcma => self.decode_g711(Law::A, packet, length, pcm),
+            Codec::G722 => pcm.append(length, |room| self.bands.decode_g722(packet, room)),
+            Codec::Pcmu => pcm.append(length, |room| self.bands.decode_g711(Law::Mu, packet, room)),
+            Codec::Pcma => pcm.append(length, |room| self.bands.decode_g711(Law::A, packet, room)),
         }
     }
 
@@ -140,8 +162,8 @@ impl Codecs {
         match (codec, &mut self.decoder) {
             (Codec::Opus, Some(decoder)) => decoder.conceal(samples),
             (Codec::Opus, None) => false,
-            (Codec::Pcmu | Codec::Pcma, _) => {
-                self.concealer.conceal(samples);
+            (Codec::G722 | Codec::Pcmu | Codec::Pcma, _) => {
+                self.bands.conceal(samples);
                 true
             }
         }
@@ -149,8 +171,9 @@ impl Codecs {
 
     pub fn encode(&mut self, codec: Codec, frame: &Frame, room: &mut [u8]) -> Option<usize> {
         match codec {
-            Codec::Pcmu => encode_g711(Law::Mu, frame, room),
-            Codec::Pcma => encode_g711(Law::A, frame, room),
+            Codec::G722 => self.bands.encode_g722(frame, room),
+            Codec::Pcmu => self.bands.encode_g711(Law::Mu, frame, room),
+            Codec::Pcma => self.bands.encode_g711(Law::A, frame, room),
             Codec::Opus => match &mut self.encoder {
                 Some(encoder) => encoder.encode(frame, room),
                 None => copy(self.silence.as_ref()?.packet(), room),
@@ -162,14 +185,6 @@ impl Codecs {
         if let Some(encoder) = &mut self.encoder {
             encoder.expect_loss(fraction);
         }
-    }
-
-    fn decode_g711(&mut self, law: Law, packet: &[u8], length: Ticks, pcm: &mut Pcm) -> bool {
-        pcm.append(length, |room| {
-            let count = law.decode(packet, room);
-            self.concealer.hear(room);
-            Some(count)
-        })
     }
 }
 
@@ -189,15 +204,11 @@ fn kept<T>(
 pub fn length(codec: Codec, payload: &[u8]) -> Option<Ticks> {
     match codec {
         Codec::Opus => opus::length(payload),
-        Codec::Pcmu | Codec::Pcma => {
+        Codec::G722 | Codec::Pcmu | Codec::Pcma => {
             let ticks = Ticks(u32::try_from(payload.len()).ok()?);
             (ticks > Ticks::ZERO && ticks <= opus::LONGEST).then_some(ticks)
         }
     }
-}
-
-fn encode_g711(law: Law, frame: &Frame, room: &mut [u8]) -> Option<usize> {
-    Some(law.encode(frame, room.get_mut(..frame.len())?))
 }
 
 pub fn copy(payload: &[u8], room: &mut [u8]) -> Option<usize> {

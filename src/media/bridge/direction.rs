@@ -1,9 +1,10 @@
 //! One direction of the bridge: packets of one side, in order, become packets of the other.
 //!
 //! Opus to Opus is passed through packet by packet; a loss stays a gap in the sequence numbers, so that the receiver can
-//! use the in-band FEC. Everything else goes by 8 kHz linear sound: losses are recovered or concealed, any packet time
-//! becomes 20 ms. G.711 to the same law is exact that way (but for the two codes of zero in μ-law). Opus of another packet
-//! time than 20 ms goes that way too when the other side is WhatsApp, which takes nothing else (dossier 1.2).
+//! use the in-band FEC. Everything else goes by linear sound, of 16 kHz where both ends are as wide as that and else of
+//! 8 kHz: losses are recovered or concealed, any packet time becomes 20 ms. G.711 to the same law is exact that way (but for
+//! the two codes of zero in μ-law). Opus of another packet time than 20 ms goes that way too when the other side is
+//! WhatsApp, which takes nothing else (dossier 1.2).
 
 use std::time::Instant;
 
@@ -18,11 +19,11 @@ use crate::media::gain::{Decibels, Gain};
 use crate::media::opus;
 use crate::media::outbox::Outbox;
 use crate::media::pacer::{Candidate, Gap, Verdict};
+use crate::media::rate::Rate;
 use crate::media::reorder::Ordered;
 use crate::media::ticks::Ticks;
 use crate::sdp::Codec;
 
-const SILENT: Frame = [0; Ticks::FRAME.0 as usize];
 /// An Opus packet of a byte or two tells that there is nothing to tell.
 const DTX_BYTES: usize = 2;
 
@@ -67,7 +68,7 @@ impl Direction {
     pub fn new(level: Decibels) -> Self {
         Self {
             codecs: Codecs::new(),
-            pcm: Pcm::new(),
+            pcm: Pcm::new(Rate::Narrow),
             events: EventReceiver::default(),
             timeline: Timeline::default(),
             filled: Ticks::ZERO,
@@ -78,6 +79,7 @@ impl Direction {
     }
 
     pub fn plan(&mut self, plan: &Plan<'_>) -> Result<(), opus::NoCodec> {
+        self.pcm.set_rate(plan.rate);
         self.codecs.plan(plan)
     }
 
@@ -113,15 +115,16 @@ impl Direction {
 
     /// A slot that nothing came for: a short hole is concealed, a long one is silence.
     pub fn fill(&mut self, now: Instant, out: &mut Out<'_>) {
-        let mut frame = SILENT;
+        let silent = Frame::silent(self.codecs.rate());
+        let mut frame = silent;
         let conceals = self
             .timeline
             .codec()
             .filter(|_| self.filled < LONGEST_LOSS)
             .is_some_and(|codec| self.codecs.conceal(codec, &mut frame));
         self.filled += Ticks::FRAME;
-        let frame = if conceals { &frame } else { &SILENT };
-        self.send(now, frame, Content::Fill, out);
+        let frame = if conceals { frame } else { silent };
+        self.send(now, &frame, Content::Fill, out);
     }
 
     /// What the peer of the other side loses, by its RTCP.
@@ -263,7 +266,10 @@ impl Direction {
     fn is_admitted(&mut self, now: Instant, candidate: Candidate, out: &mut Out<'_>) -> bool {
         match out.egress.admit(now, candidate) {
             Verdict::Drop => return false,
-            Verdict::FillFirst => self.send(now, &SILENT, Content::Fill, out),
+            Verdict::FillFirst => {
+                let silent = Frame::silent(self.codecs.rate());
+                self.send(now, &silent, Content::Fill, out);
+            }
             Verdict::Send { .. } => {}
         }
         self.filled = Ticks::ZERO;
@@ -274,7 +280,11 @@ impl Direction {
         let Some(codec) = out.egress.codec() else {
             return;
         };
-        let louder = self.gain.map(|gain| gain.applied(frame));
+        let louder = self.gain.map(|gain| {
+            let mut louder = *frame;
+            gain.apply(&mut louder);
+            louder
+        });
         let frame = louder.as_ref().unwrap_or(frame);
         let encode = |room: &mut [u8]| self.codecs.encode(codec, frame, room);
         out.egress

@@ -357,10 +357,10 @@ impl Egress {
     }
 }
 
-/// Of RTP timestamps: Opus always counts 48 kHz (RFC 7587 §4.1).
+/// Of RTP timestamps: Opus always counts 48 kHz (RFC 7587 §4.1), and G.722 8 kHz (RFC 3551 §4.5.2).
 pub fn clock_rate(codec: Codec) -> u32 {
     match codec {
         Codec::Opus => 48_000,
-        Codec::Pcmu | Codec::Pcma => 8_000,
+        Codec::G722 | Codec::Pcmu | Codec::Pcma => 8_000,
     }
 }

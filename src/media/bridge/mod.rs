@@ -9,6 +9,7 @@
 //!
 //! What a call needs is made by `Bridge::new` and `Command::Agree`; a packet allocates nothing.
 
+mod bands;
 mod codecs;
 mod direction;
 mod egress;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 use crate::entropy::Entropy;
 use crate::media::gain::Decibels;
 use crate::media::outbox::Outbox;
+use crate::media::rate::Rate;
 use crate::media::reorder::Ordered;
 use crate::media::rtcp::WallClock;
 use crate::media::rtp::Kind;
@@ -294,7 +296,12 @@ impl Bridge {
         let Some(codec) = to.egress.codec() else {
             return;
         };
+        let rate = match self.streams[from].egress.codec() {
+            Some(other) => Rate::between(other, codec),
+            None => Rate::Narrow,
+        };
         let plan = Plan {
+            rate,
             from: &self.streams[from].receive,
             to: codec,
             habits: &to.habits,
