@@ -8,6 +8,9 @@ mod event_out;
 pub mod g711;
 pub mod g722;
 pub mod gain;
+pub mod ice;
+#[cfg(test)]
+mod link;
 mod opus;
 mod outbox;
 mod pacer;
