@@ -3,6 +3,7 @@
 
 pub mod bridge;
 mod conceal;
+pub mod dtls;
 pub mod event_in;
 mod event_out;
 pub mod g711;

@@ -69,7 +69,7 @@ impl Agent {
         Some(())
     }
 
-    pub(super) fn find_asked(&self, transaction: TransactionId) -> Option<Asked> {
+    fn find_asked(&self, transaction: TransactionId) -> Option<Asked> {
         let of_pair = |pair: &Pair| match &pair.progress {
             Progress::Checking(request) => request.transaction == transaction,
             Progress::Waiting { .. } | Progress::Valid => false,
@@ -94,7 +94,7 @@ impl Agent {
     }
 
     /// An answer has to come from where the question went (RFC 8445 §7.2.5.2.1).
-    pub(super) fn asked_at(&self, asked: &Asked, from: SocketAddr) -> bool {
+    fn asked_at(&self, asked: &Asked, from: SocketAddr) -> bool {
         match asked {
             Asked::Pair(at) => self.pairs.get(*at).is_some_and(|pair| pair.remote == from),
             Asked::Nomination | Asked::Consent => self.selected() == Some(from),
