@@ -13,67 +13,17 @@
 //! * Lite agent, for a public address: answers only.
 //! * A peer without candidates, or behind NAT, is found by its checks (peer-reflexive).
 //!
-//! Not here, on purpose: STUN and TURN servers (our address is given), trickling and restarts (WhatsApp has neither,
-//! dossier 3.2), more than one component (RTCP is multiplexed), and TCP.
+//! Not here, on purpose: STUN and TURN servers (our address is given), trickling (WhatsApp does not, dossier
+//! 3.2), restarts (another agent), more than one component (RTCP is multiplexed), and TCP.
 
 mod agent;
 mod consent;
 mod pair;
 pub mod stun;
 
-use std::fmt;
 use std::net::SocketAddr;
 
 pub use agent::Agent;
-pub use stun::Role;
-
-/// `a=ice-ufrag` and `a=ice-pwd` of one side. `Debug` shows the fragment alone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    pub ufrag: String,
-    pub pwd: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("ufrag", &self.ufrag)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An address of the peer, from `a=candidate`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Candidate {
-    pub address: SocketAddr,
-    /// RFC 8445 §5.1.2; the higher the better.
-    pub priority: u32,
-}
-
-/// How much of ICE a side does (RFC 8445 §2.5).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    Full,
-    Lite,
-}
-
-/// What is ours.
-#[derive(Clone, Debug)]
-pub struct Local {
-    pub credentials: Credentials,
-    pub kind: Kind,
-    /// Where neither side is lite: `Controlling` for who made the offer (RFC 8445 §6.1.1).
-    pub role: Role,
-}
-
-/// What the peer's description says.
-#[derive(Clone, Debug)]
-pub struct Remote {
-    pub credentials: Credentials,
-    /// May be empty: then the peer's checks are waited for.
-    pub candidates: Vec<Candidate>,
-    pub kind: Kind,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {

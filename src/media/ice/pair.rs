@@ -5,7 +5,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::stun::{Role, TransactionId};
+use super::stun::TransactionId;
+use crate::sdp::IceRole;
 
 /// Between the first two requests of a check; RFC 8445 §14.3 wants 500 ms, which is a third of a clipped word a loss.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
@@ -38,14 +39,14 @@ pub enum Progress {
 pub struct Request {
     pub transaction: TransactionId,
     /// In which role it was asked: a conflict is told only to this one.
-    pub role: Role,
+    pub role: IceRole,
     due: Instant,
     interval: Duration,
 }
 
 impl Request {
     /// To be sent at once.
-    pub fn new(now: Instant, role: Role, transaction: TransactionId) -> Self {
+    pub fn new(now: Instant, role: IceRole, transaction: TransactionId) -> Self {
         Self {
             transaction,
             role,
@@ -75,10 +76,10 @@ impl Request {
 
 impl Pair {
     /// RFC 8445 §6.1.2.3.
-    pub fn priority(&self, ours: Role) -> u64 {
+    pub fn priority(&self, ours: IceRole) -> u64 {
         let (controlling, controlled) = match ours {
-            Role::Controlling => (HOST_PRIORITY, self.remote_priority),
-            Role::Controlled => (self.remote_priority, HOST_PRIORITY),
+            IceRole::Controlling => (HOST_PRIORITY, self.remote_priority),
+            IceRole::Controlled => (self.remote_priority, HOST_PRIORITY),
         };
         let lower = u64::from(controlling.min(controlled));
         let higher = u64::from(controlling.max(controlled));
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn requests_come_fast_and_then_steadily() {
         let start = Instant::now();
-        let mut request = Request::new(start, Role::Controlling, TransactionId([0; 12]));
+        let mut request = Request::new(start, IceRole::Controlling, TransactionId([0; 12]));
         let mut sent = Vec::new();
         for ms in 0..1_000 {
             if request.take_due(start + Duration::from_millis(ms)) {
@@ -136,12 +137,12 @@ mod tests {
             heard: None,
         };
         let (low, high) = (pair(1000), pair(HOST_PRIORITY));
-        assert!(low.priority(Role::Controlling) < high.priority(Role::Controlling));
+        assert!(low.priority(IceRole::Controlling) < high.priority(IceRole::Controlling));
         let tie = |role| high.priority(role);
-        assert_eq!(tie(Role::Controlling), tie(Role::Controlled));
+        assert_eq!(tie(IceRole::Controlling), tie(IceRole::Controlled));
         assert_eq!(
-            low.priority(Role::Controlling),
-            low.priority(Role::Controlled) + 1
+            low.priority(IceRole::Controlling),
+            low.priority(IceRole::Controlled) + 1
         );
     }
 }

@@ -6,37 +6,32 @@ use super::stun::{Class, MAX_LEN, Message, TransactionId, Writer};
 use super::*;
 use crate::entropy::Entropy;
 use crate::media::link::{Datagram, Link};
+use crate::sdp::{Candidate, IceCredentials, IceEnd, IceMode, IceRole, IceTerms};
 
 const RTT: Duration = Duration::from_millis(100);
 const OURS: ([u8; 4], u16) = ([192, 0, 2, 1], 4000);
 const THEIRS: ([u8; 4], u16) = ([198, 51, 100, 2], 3480);
 const STRANGER: ([u8; 4], u16) = ([203, 0, 113, 66], 666);
 
-fn credentials(name: &str) -> Credentials {
-    Credentials {
+fn credentials(name: &str) -> IceCredentials {
+    IceCredentials {
         ufrag: format!("{name}fragment"),
         pwd: format!("{name} password of 24 chars"),
     }
 }
 
-fn local(name: &str, kind: Kind, role: Role) -> Local {
-    Local {
+fn end(name: &str, mode: IceMode, candidates: &[SocketAddr]) -> IceEnd {
+    let candidate = |(address, place): (&SocketAddr, u8)| Candidate::host(*address, place);
+    IceEnd {
         credentials: credentials(name),
-        kind,
-        role,
+        mode,
+        candidates: candidates.iter().zip(0..).map(candidate).collect(),
+        complete: true,
     }
 }
 
-fn remote(name: &str, kind: Kind, candidates: &[SocketAddr]) -> Remote {
-    let candidate = |(address, below): (&SocketAddr, u32)| Candidate {
-        address: *address,
-        priority: 2_130_706_431 - below,
-    };
-    Remote {
-        credentials: credentials(name),
-        candidates: candidates.iter().zip(0..).map(candidate).collect(),
-        kind,
-    }
+fn terms(role: IceRole, ours: IceEnd, theirs: IceEnd) -> IceTerms {
+    IceTerms { role, ours, theirs }
 }
 
 struct End {
@@ -47,11 +42,11 @@ struct End {
 }
 
 impl End {
-    fn new(address: SocketAddr, local: Local, remote: Remote, seed: u8) -> Self {
+    fn new(address: SocketAddr, terms: IceTerms, seed: u8) -> Self {
         let entropy = Entropy::from_seed([seed; 32]);
         Self {
             address,
-            agent: Agent::new(epoch(), local, remote, entropy),
+            agent: Agent::new(epoch(), terms, entropy),
             starts: Duration::ZERO,
             events: Vec::new(),
         }
@@ -164,27 +159,26 @@ impl World {
 
 /// We, full, against a lite peer, which knows nothing of our addresses.
 fn against_lite(candidates: &[SocketAddr]) -> World {
-    let ours = local("our", Kind::Full, Role::Controlled);
-    let theirs = local("their", Kind::Lite, Role::Controlling);
+    let ours = end("our", IceMode::Full, &[]);
+    let theirs = end("their", IceMode::Lite, candidates);
+    let [a, b] = [IceRole::Controlling, IceRole::Controlled];
     World::new(
-        End::new(
-            OURS.into(),
-            ours,
-            remote("their", Kind::Lite, candidates),
-            1,
-        ),
-        End::new(THEIRS.into(), theirs, remote("our", Kind::Full, &[]), 2),
+        End::new(OURS.into(), terms(a, ours.clone(), theirs.clone()), 1),
+        End::new(THEIRS.into(), terms(b, theirs, ours), 2),
     )
 }
 
-fn full_full(roles: [Role; 2], candidates: [&[SocketAddr]; 2]) -> World {
-    let [a, b] = roles;
+fn full_full(roles: [IceRole; 2], candidates: [&[SocketAddr]; 2]) -> World {
     let [of_a, of_b] = candidates;
-    let ours = local("our", Kind::Full, a);
-    let theirs = local("their", Kind::Full, b);
+    equals(IceMode::Full, roles, [of_a, of_b])
+}
+
+fn equals(mode: IceMode, roles: [IceRole; 2], candidates: [&[SocketAddr]; 2]) -> World {
+    let ([a, b], [of_a, of_b]) = (roles, candidates);
+    let (ours, theirs) = (end("our", mode, of_a), end("their", mode, of_b));
     World::new(
-        End::new(OURS.into(), ours, remote("their", Kind::Full, of_b), 1),
-        End::new(THEIRS.into(), theirs, remote("our", Kind::Full, of_a), 2),
+        End::new(OURS.into(), terms(a, ours.clone(), theirs.clone()), 1),
+        End::new(THEIRS.into(), terms(b, theirs, ours), 2),
     )
 }
 
@@ -228,7 +222,7 @@ fn the_first_pair_that_works_is_taken_and_kept() {
 fn peer_without_candidates_is_found_by_its_checks() {
     let [ours, theirs] = [OURS.into(), THEIRS.into()];
     for candidates in [[&[][..], &[theirs][..]], [&[ours], &[]]] {
-        let mut world = full_full([Role::Controlling, Role::Controlled], candidates);
+        let mut world = full_full([IceRole::Controlling, IceRole::Controlled], candidates);
         world.run(Duration::from_secs(1));
         assert!(world.both_selected());
         assert!(
@@ -242,7 +236,7 @@ fn peer_without_candidates_is_found_by_its_checks() {
 
 #[test]
 fn role_conflict_is_settled_by_the_larger_number() {
-    for role in [Role::Controlling, Role::Controlled] {
+    for role in [IceRole::Controlling, IceRole::Controlled] {
         for number in (0..20).filter(|number| *number != 10) {
             let mut world = full_full([role; 2], [&[OURS.into()], &[THEIRS.into()]]);
             world.ends[0].agent.set_tie_breaker(number);
@@ -250,9 +244,13 @@ fn role_conflict_is_settled_by_the_larger_number() {
             world.run(Duration::from_secs(2));
             assert!(world.both_selected(), "{role:?} {number}");
             let roles = world.ends.each_ref().map(|end| end.agent.role());
-            assert_eq!(roles[0], roles[1].other(), "{role:?} {number}");
+            assert_ne!(roles[0], roles[1], "{role:?} {number}");
             let controlling = if number > 10 { 0 } else { 1 };
-            assert_eq!(roles[controlling], Role::Controlling, "{role:?} {number}");
+            assert_eq!(
+                roles[controlling],
+                IceRole::Controlling,
+                "{role:?} {number}"
+            );
             assert!(world.ends[0].selected_at() <= Some(RTT * 4));
         }
     }
@@ -260,22 +258,8 @@ fn role_conflict_is_settled_by_the_larger_number() {
 
 #[test]
 fn two_lite_agents_believe_their_descriptions() {
-    let ours = local("our", Kind::Lite, Role::Controlling);
-    let theirs = local("their", Kind::Lite, Role::Controlled);
-    let mut world = World::new(
-        End::new(
-            OURS.into(),
-            ours,
-            remote("their", Kind::Lite, &[THEIRS.into()]),
-            1,
-        ),
-        End::new(
-            THEIRS.into(),
-            theirs,
-            remote("our", Kind::Lite, &[OURS.into()]),
-            2,
-        ),
-    );
+    let roles = [IceRole::Controlling, IceRole::Controlled];
+    let mut world = equals(IceMode::Lite, roles, [&[OURS.into()], &[THEIRS.into()]]);
     world.run(Duration::from_secs(60));
     assert!(world.both_selected());
     assert!(world.log.is_empty());
@@ -298,7 +282,7 @@ fn late_peer_is_reached_within_a_quarter_second_of_its_coming() {
 #[test]
 fn nothing_leaves_before_the_start_but_answers() {
     let mut world = full_full(
-        [Role::Controlling, Role::Controlled],
+        [IceRole::Controlling, IceRole::Controlled],
         [&[OURS.into()], &[THEIRS.into()]],
     );
     world.ends[1].starts = Duration::from_secs(3);
@@ -320,7 +304,7 @@ fn every_try_connects_under_loss() {
     for loss in [5, 20] {
         for seed in 0..200 {
             let mut world = full_full(
-                [Role::Controlling, Role::Controlled],
+                [IceRole::Controlling, IceRole::Controlled],
                 [&[], &[THEIRS.into()]],
             );
             world.link = Link::new(seed, RTT / 2);
@@ -367,7 +351,7 @@ fn consent_is_renewed_while_answered_and_lost_when_not() {
 fn a_peer_that_nominates_another_pair_is_followed_once_the_pair_is_proven() {
     let moved: SocketAddr = ([198, 51, 100, 9], 9999).into();
     let mut world = full_full(
-        [Role::Controlled, Role::Controlling],
+        [IceRole::Controlled, IceRole::Controlling],
         [&[OURS.into()], &[THEIRS.into()]],
     );
     world.run(Duration::from_secs(1));
@@ -394,30 +378,39 @@ fn a_peer_that_nominates_another_pair_is_followed_once_the_pair_is_proven() {
     assert_eq!(world.ends[0].agent.selected(), Some(moved));
 }
 
-fn nomination(buffer: &mut [u8], sender: &Credentials, receiver: &Credentials) -> Option<usize> {
+fn controlled(mode: IceMode) -> Agent {
+    let ours = end("our", mode, &[OURS.into()]);
+    let theirs = end("their", IceMode::Full, &[THEIRS.into()]);
+    let terms = terms(IceRole::Controlled, ours, theirs);
+    Agent::new(epoch(), terms, Entropy::from_seed([3; 32]))
+}
+
+fn nomination(
+    buffer: &mut [u8],
+    sender: &IceCredentials,
+    receiver: &IceCredentials,
+) -> Option<usize> {
     Writer::begin(buffer, Class::Request, TransactionId([9; 12]))
         .username(&receiver.ufrag, &sender.ufrag)
         .priority(1)
-        .role(Role::Controlling, u64::MAX)
+        .role(IceRole::Controlling, u64::MAX)
         .use_candidate()
         .finish(&receiver.pwd)
 }
 
 #[test]
 fn forged_stun_is_counted_and_changes_nothing() {
-    for kind in [Kind::Full, Kind::Lite] {
-        let ours = local("our", kind, Role::Controlled);
-        let theirs = remote("their", Kind::Full, &[THEIRS.into()]);
-        let mut agent = Agent::new(epoch(), ours, theirs, Entropy::from_seed([3; 32]));
+    for mode in [IceMode::Full, IceMode::Lite] {
+        let mut agent = controlled(mode);
         agent.start(epoch());
         let mut buffer = [0; MAX_LEN];
         while agent.poll_transmit(&mut buffer).is_some() {}
         let (wrong_pwd, wrong_ufrag) = (
-            Credentials {
+            IceCredentials {
                 pwd: "guessed".to_owned(),
                 ..credentials("our")
             },
-            Credentials {
+            IceCredentials {
                 ufrag: "someone".to_owned(),
                 ..credentials("our")
             },
@@ -439,7 +432,7 @@ fn forged_stun_is_counted_and_changes_nothing() {
             "nothing answers it"
         );
         assert!(agent.poll_event().is_none() && agent.selected().is_none());
-        assert!(!agent.is_peer(STRANGER.into()) && agent.role() == Role::Controlled);
+        assert!(!agent.is_peer(STRANGER.into()) && agent.role() == IceRole::Controlled);
     }
 }
 
@@ -462,9 +455,7 @@ fn an_answer_from_elsewhere_proves_nothing() {
 
 #[test]
 fn a_flood_of_authentic_checks_is_bounded() {
-    let ours = local("our", Kind::Full, Role::Controlled);
-    let theirs = remote("their", Kind::Full, &[]);
-    let mut agent = Agent::new(epoch(), ours, theirs, Entropy::from_seed([3; 32]));
+    let mut agent = controlled(IceMode::Full);
     agent.start(epoch());
     let mut buffer = [0; MAX_LEN];
     let len = nomination(&mut buffer, &credentials("their"), &credentials("our")).unwrap();

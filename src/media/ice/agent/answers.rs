@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::{Agent, State};
 use crate::media::ice::consent::Consent;
 use crate::media::ice::pair::{Pair, Progress, Request};
-use crate::media::ice::stun::{Message, Role, TransactionId};
-use crate::media::ice::{Event, Failure, Kind};
+use crate::media::ice::stun::{Message, TransactionId};
+use crate::media::ice::{Event, Failure};
+use crate::sdp::{IceMode, IceRole};
 
 /// What an answer may be to.
 enum Asked {
@@ -24,7 +25,7 @@ impl Agent {
         message: &Message<'_>,
     ) -> Option<()> {
         let asked = self.find_asked(message.transaction)?;
-        let authentic = message.is_authentic(&self.remote.credentials.pwd);
+        let authentic = message.is_authentic(&self.terms.theirs.credentials.pwd);
         if !authentic || !self.asked_at(&asked, from) {
             return None;
         }
@@ -51,7 +52,7 @@ impl Agent {
     /// Only a role conflict says something. Whatever else a peer refuses, it may not refuse once it knows us.
     pub(super) fn handle_error(&mut self, now: Instant, message: &Message<'_>) -> Option<()> {
         let asked = self.find_asked(message.transaction)?;
-        if !message.is_authentic(&self.remote.credentials.pwd) {
+        if !message.is_authentic(&self.terms.theirs.credentials.pwd) {
             return None;
         }
         let asked_as = match (asked, &self.state) {
@@ -62,7 +63,8 @@ impl Agent {
             (Asked::Nomination, State::Nominating { request, .. }) => Some(request.role),
             (Asked::Nomination | Asked::Consent, _) => None,
         };
-        let both_full = (self.local.kind, self.remote.kind) == (Kind::Full, Kind::Full);
+        let both_full =
+            (self.terms.ours.mode, self.terms.theirs.mode) == (IceMode::Full, IceMode::Full);
         if message.error == Some(487) && both_full && asked_as == Some(self.role) {
             self.switch_role(now);
         }
@@ -103,7 +105,7 @@ impl Agent {
 
     pub(super) fn handle_valid(&mut self, now: Instant, remote: SocketAddr) {
         match (&self.state, self.role) {
-            (State::Checking { until, .. }, Role::Controlling) => {
+            (State::Checking { until, .. }, IceRole::Controlling) => {
                 let transaction = TransactionId(self.entropy.bytes());
                 self.state = State::Nominating {
                     until: *until,
@@ -112,7 +114,7 @@ impl Agent {
                 };
                 self.events.push_back(Event::Selected { remote });
             }
-            (State::Checking { .. } | State::Connected { .. }, Role::Controlled) => {
+            (State::Checking { .. } | State::Connected { .. }, IceRole::Controlled) => {
                 self.select_nominated(now);
             }
             (
@@ -146,9 +148,9 @@ impl Agent {
     }
 
     pub(super) fn connect(&mut self, now: Instant, remote: SocketAddr) {
-        let consent = match self.local.kind {
-            Kind::Full => Some(Consent::given(now, &mut self.entropy)),
-            Kind::Lite => None,
+        let consent = match self.terms.ours.mode {
+            IceMode::Full => Some(Consent::given(now, &mut self.entropy)),
+            IceMode::Lite => None,
         };
         self.state = State::Connected {
             remote,

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::messages::{Job, Purpose};
 use super::{Agent, MAX_JOBS, State};
+use crate::media::ice::Failure;
 use crate::media::ice::pair::{Pair, Progress, Request};
 use crate::media::ice::stun::TransactionId;
-use crate::media::ice::{Failure, Kind};
+use crate::sdp::IceMode;
 
 impl Agent {
     pub(super) fn run(&mut self, now: Instant) {
@@ -19,7 +20,7 @@ impl Agent {
                         true => Failure::NothingNominated,
                         false => Failure::NothingReached,
                     });
-                } else if self.local.kind == Kind::Full {
+                } else if self.terms.ours.mode == IceMode::Full {
                     self.run_checks(now, |_| true);
                 }
             }

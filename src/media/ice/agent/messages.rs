@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 
 use super::{Agent, MAX_JOBS};
 use crate::media::ice::pair::{CHECK_PRIORITY, Request};
-use crate::media::ice::stun::{Class, Role, TransactionId, Writer};
+use crate::media::ice::stun::{Class, TransactionId, Writer};
+use crate::sdp::IceRole;
 
 /// A message to be written when it is sent.
 pub(super) enum Job {
     Ask {
         to: SocketAddr,
         transaction: TransactionId,
-        role: Role,
+        role: IceRole,
         purpose: Purpose,
     },
     Confirm {
@@ -54,7 +55,7 @@ impl Agent {
     }
 
     pub(super) fn write(&self, job: Job, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
-        let (ours, theirs) = (&self.local.credentials, &self.remote.credentials);
+        let (ours, theirs) = (&self.terms.ours.credentials, &self.terms.theirs.credentials);
         match job {
             Job::Ask {
                 to,
@@ -78,7 +79,7 @@ impl Agent {
             }
             Job::RefuseRole { to, transaction } => {
                 let writer = Writer::begin(buffer, Class::Error, transaction);
-                Some((to, writer.error(487, "Role Conflict").finish(&ours.pwd)?))
+                Some((to, writer.error(487, "IceRole Conflict").finish(&ours.pwd)?))
             }
             Job::RefuseAttribute {
                 to,

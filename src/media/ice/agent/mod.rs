@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::consent::Consent;
 use super::pair::{Pair, Progress, Request};
-use super::stun::{Class, Message, Role};
-use super::{Counts, Event, Kind, Local, Remote};
+use super::stun::{Class, Message};
+use super::{Counts, Event};
 use crate::entropy::Entropy;
+use crate::sdp::{IceMode, IceRole, IceTerms};
 
 use messages::Job;
 
@@ -29,9 +30,9 @@ const MAX_JOBS: usize = 2 * MAX_PAIRS;
 const STALE_AFTER: Duration = Duration::from_secs(6);
 
 pub struct Agent {
-    local: Local,
-    remote: Remote,
-    role: Role,
+    terms: IceTerms,
+    /// At first that of the terms.
+    role: IceRole,
     tie_breaker: u64,
     pairs: Vec<Pair>,
     state: State,
@@ -67,15 +68,10 @@ enum State {
 }
 
 impl Agent {
-    /// Answers the peer from now on. `remote.candidates` are those that our socket can reach.
-    pub fn new(now: Instant, local: Local, remote: Remote, mut entropy: Entropy) -> Self {
-        let role = match (local.kind, remote.kind) {
-            (Kind::Full, Kind::Lite) => Role::Controlling,
-            (Kind::Lite, Kind::Full) => Role::Controlled,
-            (Kind::Full, Kind::Full) | (Kind::Lite, Kind::Lite) => local.role,
-        };
+    /// Answers the peer from now on.
+    pub fn new(now: Instant, terms: IceTerms, mut entropy: Entropy) -> Self {
         let mut agent = Self {
-            role,
+            role: terms.role,
             tie_breaker: entropy.u64(),
             pairs: Vec::with_capacity(MAX_PAIRS),
             state: State::Idle { nominated: None },
@@ -83,8 +79,7 @@ impl Agent {
             events: VecDeque::with_capacity(4),
             counts: Counts::default(),
             entropy,
-            local,
-            remote,
+            terms,
         };
         agent.pair_candidates(now);
         agent
@@ -104,10 +99,10 @@ impl Agent {
             until: now + SETUP_LIMIT,
             nominated,
         };
-        match (self.local.kind, self.remote.kind) {
-            (Kind::Lite, Kind::Lite) => self.select_described(now),
-            (Kind::Lite, Kind::Full) => self.select_nominated(now),
-            (Kind::Full, Kind::Full | Kind::Lite) => {}
+        match (self.terms.ours.mode, self.terms.theirs.mode) {
+            (IceMode::Lite, IceMode::Lite) => self.select_described(now),
+            (IceMode::Lite, IceMode::Full) => self.select_nominated(now),
+            (IceMode::Full, IceMode::Full | IceMode::Lite) => {}
         }
         self.run(now);
     }
@@ -149,7 +144,7 @@ impl Agent {
             State::Idle { .. } | State::Failed => None,
             State::Checking { until, .. } => {
                 let checks = self.pairs.iter().filter_map(Pair::deadline);
-                let checks = checks.filter(|_| self.local.kind == Kind::Full);
+                let checks = checks.filter(|_| self.terms.ours.mode == IceMode::Full);
                 checks.chain([*until]).min()
             }
             State::Nominating { until, request, .. } => Some(request.due().min(*until)),
@@ -189,7 +184,7 @@ impl Agent {
     }
 
     #[cfg(test)]
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> IceRole {
         self.role
     }
 
@@ -199,9 +194,10 @@ impl Agent {
     }
 
     fn pair_candidates(&mut self, now: Instant) {
-        for candidate in std::mem::take(&mut self.remote.candidates) {
-            if self.find(candidate.address).is_none() {
-                self.add_pair(now, candidate.address, candidate.priority);
+        for candidate in std::mem::take(&mut self.terms.theirs.candidates) {
+            let address = candidate.address;
+            if self.reaches(address) && self.find(address).is_none() {
+                self.add_pair(now, address, candidate.priority);
             }
         }
         let role = self.role;
@@ -225,6 +221,13 @@ impl Agent {
             heard: None,
         });
         self.pairs.last_mut()
+    }
+
+    /// Addresses of one family make a pair (RFC 8445 §6.1.2.2).
+    fn reaches(&self, remote: SocketAddr) -> bool {
+        let ours = &self.terms.ours.candidates;
+        let mut addresses = ours.iter().map(|candidate| candidate.address);
+        ours.is_empty() || addresses.any(|ours| ours.is_ipv4() == remote.is_ipv4())
     }
 
     fn find(&self, remote: SocketAddr) -> Option<&Pair> {

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::messages::Job;
 use super::{Agent, STALE_AFTER, State};
-use crate::media::ice::Kind;
 use crate::media::ice::pair::{CHECK_PRIORITY, Pair, Progress};
-use crate::media::ice::stun::{Message, Role};
+use crate::media::ice::stun::Message;
+use crate::sdp::{IceMode, IceRole};
 
 impl Agent {
     pub(super) fn handle_request(
@@ -16,7 +16,7 @@ impl Agent {
         from: SocketAddr,
         message: &Message<'_>,
     ) -> Option<()> {
-        let ours = &self.local.credentials;
+        let ours = &self.terms.ours.credentials;
         let for_us = message.receiver_fragment() == Some(ours.ufrag.as_bytes());
         if !for_us || !message.is_authentic(&ours.pwd) || matches!(self.state, State::Failed) {
             return None;
@@ -39,7 +39,7 @@ impl Agent {
         }
         self.push(Job::Confirm { to, transaction });
         self.hear(now, from, message.priority.unwrap_or(CHECK_PRIORITY));
-        if message.use_candidate && self.role == Role::Controlled {
+        if message.use_candidate && self.role == IceRole::Controlled {
             self.handle_nomination(now, from);
         }
         Some(())
@@ -47,22 +47,26 @@ impl Agent {
 
     /// RFC 8445 §7.3.1.1: of two in the same role, the larger number stays controlling. Beside a lite agent there is
     /// nothing to settle: the full one is controlling (§6.1.1).
-    pub(super) fn loses_role_to(&self, theirs: Option<(Role, u64)>) -> bool {
+    pub(super) fn loses_role_to(&self, theirs: Option<(IceRole, u64)>) -> bool {
         let Some((role, number)) = theirs.filter(|(role, _)| *role == self.role) else {
             return false;
         };
-        let both_full = (self.local.kind, self.remote.kind) == (Kind::Full, Kind::Full);
+        let both_full =
+            (self.terms.ours.mode, self.terms.theirs.mode) == (IceMode::Full, IceMode::Full);
         let ours_is_larger = self.tie_breaker >= number;
         both_full
             && match role {
-                Role::Controlling => !ours_is_larger,
-                Role::Controlled => ours_is_larger,
+                IceRole::Controlling => !ours_is_larger,
+                IceRole::Controlled => ours_is_larger,
             }
     }
 
     /// What is out was asked in the old role; it is asked again.
     pub(super) fn switch_role(&mut self, now: Instant) {
-        self.role = self.role.other();
+        self.role = match self.role {
+            IceRole::Controlling => IceRole::Controlled,
+            IceRole::Controlled => IceRole::Controlling,
+        };
         for pair in &mut self.pairs {
             match pair.progress {
                 Progress::Checking(_) => pair.progress = Progress::Waiting { due: now },
@@ -81,7 +85,7 @@ impl Agent {
     }
 
     pub(super) fn hear(&mut self, now: Instant, from: SocketAddr, priority: u32) {
-        let (kind, checks) = (self.local.kind, self.takes_checks());
+        let (kind, checks) = (self.terms.ours.mode, self.takes_checks());
         let known = self.pairs.iter().position(|pair| pair.remote == from);
         let pair = match known {
             Some(at) => self.pairs.get_mut(at),
@@ -92,9 +96,9 @@ impl Agent {
         };
         pair.heard = Some(now);
         match kind {
-            Kind::Lite => pair.progress = Progress::Valid,
-            Kind::Full if checks => pair.trigger(now),
-            Kind::Full => {}
+            IceMode::Lite => pair.progress = Progress::Valid,
+            IceMode::Full if checks => pair.trigger(now),
+            IceMode::Full => {}
         }
     }
 
@@ -102,7 +106,7 @@ impl Agent {
     pub(super) fn takes_checks(&self) -> bool {
         match self.state {
             State::Checking { .. } => true,
-            State::Connected { .. } => self.role == Role::Controlled,
+            State::Connected { .. } => self.role == IceRole::Controlled,
             State::Idle { .. } | State::Nominating { .. } | State::Failed => false,
         }
     }

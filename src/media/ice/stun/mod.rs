@@ -45,23 +45,6 @@ pub enum Class {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TransactionId(pub [u8; 12]);
 
-/// Who chooses the pair (RFC 8445 §4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Role {
-    Controlling,
-    Controlled,
-}
-
-impl Role {
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Controlling => Self::Controlled,
-            Self::Controlled => Self::Controlling,
-        }
-    }
-}
-
 /// CRC-32 of ITU V.42 (RFC 8489 §14.7), a bit at a time: a message is short and comes seldom.
 fn crc32<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
     let mut crc = u32::MAX;

@@ -6,9 +6,10 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 
 use super::{
-    BINDING, Class, FINGERPRINT_XOR, HEADER, INTEGRITY, MAGIC_COOKIE, Role, TransactionId,
-    attribute, crc32,
+    BINDING, Class, FINGERPRINT_XOR, HEADER, INTEGRITY, MAGIC_COOKIE, TransactionId, attribute,
+    crc32,
 };
+use crate::sdp::IceRole;
 
 /// Why a datagram is no Binding message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub struct Message<'a> {
     pub priority: Option<u32>,
     pub use_candidate: bool,
     /// The sender's role and tie-breaker.
-    pub role: Option<(Role, u64)>,
+    pub role: Option<(IceRole, u64)>,
     /// Where our request came from, as the peer saw it.
     pub mapped: Option<SocketAddr>,
     pub error: Option<u16>,
@@ -130,8 +131,8 @@ impl<'a> Message<'a> {
             attribute::XOR_MAPPED_ADDRESS => self.mapped = Some(self.address(value)?),
             attribute::PRIORITY => self.priority = Some(u32::from_be_bytes(sized(value)?)),
             attribute::USE_CANDIDATE => self.use_candidate = true,
-            attribute::ICE_CONTROLLED => self.role = Some((Role::Controlled, number(value)?)),
-            attribute::ICE_CONTROLLING => self.role = Some((Role::Controlling, number(value)?)),
+            attribute::ICE_CONTROLLED => self.role = Some((IceRole::Controlled, number(value)?)),
+            attribute::ICE_CONTROLLING => self.role = Some((IceRole::Controlling, number(value)?)),
             attribute::FIRST_OPTIONAL.. | attribute::UNKNOWN_ATTRIBUTES => {}
             unknown => {
                 self.not_understood.get_or_insert(unknown);

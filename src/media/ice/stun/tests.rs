@@ -1,4 +1,5 @@
 use super::*;
+use crate::sdp::IceRole;
 
 /// RFC 5769 §2.1, the sample request.
 const REQUEST: &str = "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74\
@@ -37,7 +38,7 @@ fn sample_request_of_rfc_5769() {
     assert_eq!(message.priority, Some(0x6e00_01ff));
     assert_eq!(
         message.role,
-        Some((Role::Controlled, 0x932f_f9b1_5126_3b36))
+        Some((IceRole::Controlled, 0x932f_f9b1_5126_3b36))
     );
     assert!(message.is_authentic(PASSWORD));
     assert!(!message.is_authentic("VOkJxbRl1RmTxUk/WvJxBT"));
@@ -63,7 +64,7 @@ fn what_is_written_is_read() {
         writer
             .username("them", "us")
             .priority(77)
-            .role(Role::Controlling, 9)
+            .role(IceRole::Controlling, 9)
             .use_candidate()
             .finish("secret")
     });
@@ -71,7 +72,7 @@ fn what_is_written_is_read() {
     assert_eq!(message.username, Some(&b"them:us"[..]));
     assert_eq!(message.priority, Some(77));
     assert!(message.use_candidate);
-    assert_eq!(message.role, Some((Role::Controlling, 9)));
+    assert_eq!(message.role, Some((IceRole::Controlling, 9)));
     assert!(message.is_authentic("secret") && !message.is_authentic("Secret"));
     for address in ["192.0.2.7:4000", "[2001:db8::9]:4001"] {
         let address = address.parse().unwrap();

@@ -7,9 +7,10 @@ use sha1::Sha1;
 
 use super::reading::address_mask;
 use super::{
-    BINDING, Class, FINGERPRINT_XOR, HEADER, INTEGRITY, MAGIC_COOKIE, Role, TransactionId,
-    attribute, crc32,
+    BINDING, Class, FINGERPRINT_XOR, HEADER, INTEGRITY, MAGIC_COOKIE, TransactionId, attribute,
+    crc32,
 };
+use crate::sdp::IceRole;
 
 /// Attributes in the order of the calls. Too small a buffer shows at `finish`.
 pub struct Writer<'a> {
@@ -52,10 +53,10 @@ impl<'a> Writer<'a> {
     }
 
     #[must_use]
-    pub fn role(self, role: Role, tie_breaker: u64) -> Self {
+    pub fn role(self, role: IceRole, tie_breaker: u64) -> Self {
         let kind = match role {
-            Role::Controlling => attribute::ICE_CONTROLLING,
-            Role::Controlled => attribute::ICE_CONTROLLED,
+            IceRole::Controlling => attribute::ICE_CONTROLLING,
+            IceRole::Controlled => attribute::ICE_CONTROLLED,
         };
         self.attribute(kind, &[&tie_breaker.to_be_bytes()])
     }
