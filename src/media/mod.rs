@@ -24,3 +24,4 @@ mod sender;
 pub mod source;
 pub mod srtp;
 mod ticks;
+pub mod transport;

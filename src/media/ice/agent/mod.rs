@@ -179,6 +179,11 @@ impl Agent {
         }
     }
 
+    /// Whether an authentic check came from there.
+    pub fn has_heard(&self, from: SocketAddr) -> bool {
+        self.find(from).is_some_and(|pair| pair.heard.is_some())
+    }
+
     pub fn counts(&self) -> Counts {
         self.counts
     }
