@@ -1,12 +1,15 @@
 //! The bridge's figures beside those of rtpengine, from the same run.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::report::{Report, milliseconds};
 
 pub struct Comparison<'a> {
     pub bridge: &'a Report,
     pub other: &'a Report,
+    /// Of the codec by itself, for a second of a call.
+    pub codec: Option<Duration>,
 }
 
 const SHARES: [f64; 3] = [0.5, 0.99, 0.999];
@@ -28,6 +31,13 @@ impl fmt::Display for Comparison<'_> {
                 1e3 / cost,
                 report.memory() as f64 / 1e3,
                 report.missing(),
+            )?;
+        }
+        if let Some(codec) = self.codec.map(milliseconds) {
+            writeln!(
+                f,
+                "| libopus alone | {codec:.2} | {:.0} | | | |",
+                1e3 / codec
             )?;
         }
         let ratio = self.other.processor().as_secs_f64() / self.bridge.processor().as_secs_f64();

@@ -118,7 +118,6 @@ impl Pbx {
             socket,
             speech: self.speech.clone(),
             protection: None,
-            link: None,
             payload_type,
             sent: Sent::default(),
             came: Came::default(),

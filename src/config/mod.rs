@@ -39,8 +39,7 @@ pub use operation::{CdrFiles, Limits, Log};
 pub use outside::Outside;
 pub use prefix::{Prefix, PrefixError};
 pub use profile::{
-    Challenge, ClientHello, DigestAlgorithm, DigestUsername, DtmfHabit, Profile, SessionTimerHabit,
-    SipHabits,
+    Challenge, DigestAlgorithm, DigestUsername, DtmfHabit, Profile, SessionTimerHabit, SipHabits,
 };
 pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal, security};
-use crate::media::bridge::Habits;
+use crate::media::bridge::{Dtx, Habits};
 use crate::media::gain::Decibels;
 use crate::sdp::{Codec, IceMode, OfferedSetup, Policy, Security};
 use crate::sip::endpoint::Login;
@@ -47,9 +47,6 @@ pub struct SipHabits {
     pub frozen: bool,
     /// Send 180 when the far side rings.
     pub ringing: bool,
-    /// And 183 with our description after it.
-    pub early_description: bool,
-    pub client_hello: ClientHello,
     /// Challenge its INVITEs.
     pub challenge: Challenge,
     pub challenge_algorithm: DigestAlgorithm,
@@ -71,15 +68,6 @@ pub struct SipHabits {
     pub asserted_identity: bool,
     /// What its final responses mean, where they mean more than the status says.
     pub refusals: Vec<Refusal>,
-}
-
-/// When our ClientHello leaves to a peer that called us. Before the peer has our description it would be lost (dossier 3.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ClientHello {
-    /// With its ACK.
-    AfterAck,
-    /// As soon as ICE has a way.
-    AtOnce,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,8 +126,6 @@ impl Profile {
             sip: SipHabits {
                 frozen: false,
                 ringing: true,
-                early_description: false,
-                client_hello: ClientHello::AfterAck,
                 challenge: Challenge::No,
                 challenge_algorithm: DigestAlgorithm::Md5,
                 digest_username: DigestUsername::Either,
@@ -175,6 +161,7 @@ impl Profile {
                 opus_fec: true,
                 gain_from: Decibels(0),
                 gain_to: Decibels(0),
+                opus_dtx: Dtx::IfAsked,
             },
             source_prefixes: Vec::new(),
         }
@@ -212,15 +199,6 @@ impl SipHabits {
         Self {
             frozen: table.flag("frozen", base.frozen),
             ringing: table.flag("ringing", base.ringing),
-            early_description: table.flag("early_description", base.early_description),
-            client_hello: table.choice(
-                "client_hello",
-                &[
-                    ("after-ack", ClientHello::AfterAck),
-                    ("at-once", ClientHello::AtOnce),
-                ],
-                base.client_hello,
-            ),
             challenge: table.choice(
                 "challenge",
                 &[
@@ -391,6 +369,15 @@ fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
         opus_fec: table.flag("opus_fec", base.opus_fec),
         gain_from: read_gain(table, "gain_from_db", base.gain_from),
         gain_to: read_gain(table, "gain_to_db", base.gain_to),
+        opus_dtx: table.choice(
+            "opus_dtx",
+            &[
+                ("never", Dtx::Never),
+                ("if-asked", Dtx::IfAsked),
+                ("always", Dtx::Always),
+            ],
+            base.opus_dtx,
+        ),
     }
 }
 

@@ -1,17 +1,14 @@
 //! The media path: RTP and RTCP, SRTP, jitter, codecs, DTMF, and the bridge that joins two streams. Pure: datagrams and
 //! time in, datagrams and events out. Nothing here allocates, locks or waits once a call runs.
 
+mod activity;
 pub mod bridge;
 mod conceal;
-pub mod dtls;
 pub mod event_in;
 mod event_out;
 pub mod g711;
 pub mod g722;
 pub mod gain;
-pub mod ice;
-#[cfg(test)]
-mod link;
 mod opus;
 mod outbox;
 mod pacer;
@@ -24,4 +21,3 @@ mod sender;
 pub mod source;
 pub mod srtp;
 mod ticks;
-pub mod transport;

@@ -1,7 +1,8 @@
 //! Opus (RFC 6716, RFC 7587) by libopus, always mono and at the rate of the direction on our side, whatever was sent: so
 //! there is no resampler. And what can be told of an Opus packet without decoding it.
 
-use crate::media::bridge::Habits;
+use crate::media::activity::{Activity, Detector};
+use crate::media::bridge::{Dtx, Habits};
 use crate::media::rate::Rate;
 use crate::media::ticks::Ticks;
 use crate::sdp::OpusLimits;
@@ -48,7 +49,36 @@ pub struct Encoder {
     encoder: ::opus::Encoder,
     /// Percent, as libopus was told.
     expected_loss: u8,
+    detector: Detector,
+    /// Of speech, as the profile says.
+    complexity: u8,
+    relief: Relief,
+    /// As libopus was told.
+    effort: u8,
+    dtx: bool,
+    silence: Packet<64>,
+    /// Frames since the last packet, while there is nothing to tell.
+    paused: u32,
 }
+
+/// How much of its quality an encoder gives up, so that a busy machine carries every call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Relief {
+    #[default]
+    None,
+    /// Complexity 1: a third of the work of 8, and by PESQ a tenth of a point.
+    Full,
+}
+
+/// Of what is no speech: the least that libopus knows.
+const QUIET_COMPLEXITY: u8 = 0;
+const RELIEVED_COMPLEXITY: u8 = 1;
+/// In-band FEC does nothing below.
+const FEC_COMPLEXITY: u8 = 2;
+/// Frames of silence after which its packets are all the same: half a second.
+const SETTLED: u32 = 25;
+/// With DTX, a packet so often (RFC 6716 §2.1.9): every 400 ms.
+const COMFORT: u32 = 20;
 
 impl Encoder {
     /// Within what the peer said of itself (RFC 7587 §6.1) and what the profile allows.
@@ -61,12 +91,20 @@ impl Encoder {
         .map_err(|_| NoCodec)?;
         let mut speech = || -> ::opus::Result<()> {
             encoder.set_signal(::opus::Signal::Voice)?;
+            encoder.set_complexity(habits.opus_complexity.min(10).into())?;
             encoder.set_max_bandwidth(bandwidth(rate, limits))
         };
         speech().map_err(|_| NoCodec)?;
         let mut this = Self {
             encoder,
             expected_loss: 0,
+            detector: Detector::new(),
+            complexity: 0,
+            relief: Relief::None,
+            effort: habits.opus_complexity.min(10),
+            dtx: false,
+            silence: Packet::new(),
+            paused: 0,
         };
         this.keep_to(habits, limits)?;
         Ok(this)
@@ -79,16 +117,89 @@ impl Encoder {
         let encoder = &mut self.encoder;
         let mut keep = || -> ::opus::Result<()> {
             encoder.set_bitrate(bitrate)?;
-            encoder.set_complexity(habits.opus_complexity.min(10).into())?;
             encoder.set_inband_fec(fec)
         };
-        keep().map_err(|_| NoCodec)
+        keep().map_err(|_| NoCodec)?;
+        self.complexity = habits.opus_complexity.min(10);
+        self.dtx = match habits.opus_dtx {
+            Dtx::Never => false,
+            Dtx::IfAsked => limits.dtx,
+            Dtx::Always => true,
+        };
+        self.silence = Packet::new();
+        Ok(())
     }
 
-    /// One frame of 20 ms.
+    pub fn relieve(&mut self, relief: Relief) {
+        self.relief = relief;
+    }
+
+    /// One frame of 20 ms. `None`: nothing is to be sent for it.
     pub fn encode(&mut self, frame: &[i16], packet: &mut [u8]) -> Option<usize> {
+        let activity = self.detector.judge(frame);
+        if self.pauses(activity) {
+            return None;
+        }
+        match activity {
+            Activity::Silence { frames } if frames > SETTLED => self.encode_silence(frame, packet),
+            Activity::Silence { .. } | Activity::Noise | Activity::Speech => {
+                self.encode_sound(activity, frame, packet)
+            }
+        }
+    }
+
+    /// Silence is encoded once, then repeated: the receiver's decoder is in the state that it leaves.
+    fn encode_silence(&mut self, frame: &[i16], packet: &mut [u8]) -> Option<usize> {
+        if let Some(known) = self.silence.get() {
+            packet.get_mut(..known.len())?.copy_from_slice(known);
+            return Some(known.len());
+        }
+        let len = self.encode_sound(Activity::Noise, frame, packet)?;
+        self.silence.set(packet.get(..len)?);
+        Some(len)
+    }
+
+    fn encode_sound(
+        &mut self,
+        activity: Activity,
+        frame: &[i16],
+        packet: &mut [u8],
+    ) -> Option<usize> {
+        self.work_at(self.effort_for(activity));
         let room = packet.len().min(MAX_FRAME_BYTES);
         self.encoder.encode(frame, packet.get_mut(..room)?).ok()
+    }
+
+    /// With DTX a quiet room is told of now and then.
+    fn pauses(&mut self, activity: Activity) -> bool {
+        let quiet = match activity {
+            Activity::Speech => false,
+            Activity::Noise | Activity::Silence { .. } => self.dtx,
+        };
+        self.paused = match quiet && self.paused < COMFORT {
+            true => self.paused + 1,
+            false => 0,
+        };
+        self.paused > 0
+    }
+
+    fn effort_for(&self, activity: Activity) -> u8 {
+        let wanted = match (activity, self.relief) {
+            (Activity::Noise | Activity::Silence { .. }, _) => QUIET_COMPLEXITY,
+            (Activity::Speech, Relief::Full) => RELIEVED_COMPLEXITY,
+            (Activity::Speech, Relief::None) => self.complexity,
+        };
+        let least = match self.expected_loss {
+            0 => 0,
+            _ => FEC_COMPLEXITY,
+        };
+        wanted.max(least).min(self.complexity)
+    }
+
+    fn work_at(&mut self, effort: u8) {
+        if effort != self.effort && self.encoder.set_complexity(effort.into()).is_ok() {
+            self.effort = effort;
+        }
     }
 
     /// The peer's RTCP tells how much it loses. Redundancy costs quality on a clean line, so libopus spends bits on it
@@ -99,6 +210,33 @@ impl Encoder {
             && self.encoder.set_packet_loss_perc(percent.into()).is_ok()
         {
             self.expected_loss = percent;
+        }
+    }
+}
+
+/// A short packet that is kept.
+struct Packet<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Packet<N> {
+    fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    fn get(&self) -> Option<&[u8]> {
+        self.bytes.get(..self.len).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Unless it is too long.
+    fn set(&mut self, packet: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(..packet.len()) {
+            room.copy_from_slice(packet);
+            self.len = packet.len();
         }
     }
 }
@@ -167,25 +305,25 @@ pub fn may_hold_voice(packet: &[u8]) -> bool {
 }
 
 /// A frame of silence, for a stream that is passed through and so has no encoder.
-pub struct Silence {
-    packet: [u8; 64],
-    len: usize,
-}
+pub struct Silence(Packet<64>);
 
 impl Silence {
     pub fn new(habits: &Habits, limits: &OpusLimits) -> Result<Self, NoCodec> {
         let mut encoder = Encoder::new(Rate::Narrow, habits, limits)?;
-        let mut packet = [0; 64];
-        let mut len = 0;
+        let mut packet = [0; MAX_FRAME_BYTES];
+        let mut silence = Packet::new();
         // The first frames of a codec state describe a start; the later ones nothing but silence.
         for _ in 0..5 {
-            len = encoder.encode(&[0; 160], &mut packet).ok_or(NoCodec)?;
+            let len = encoder
+                .encode_sound(Activity::Noise, &[0; 160], &mut packet)
+                .ok_or(NoCodec)?;
+            silence.set(packet.get(..len).unwrap_or_default());
         }
-        Ok(Self { packet, len })
+        Ok(Self(silence))
     }
 
     pub fn packet(&self) -> &[u8] {
-        self.packet.get(..self.len).unwrap_or_default()
+        self.0.get().unwrap_or_default()
     }
 }
 
@@ -205,6 +343,7 @@ mod tests {
             opus_fec: true,
             gain_from: Decibels(0),
             gain_to: Decibels(0),
+            opus_dtx: Dtx::IfAsked,
         }
     }
 
@@ -301,6 +440,76 @@ mod tests {
             .decode(silence.packet(), &mut samples);
         assert_eq!(decoded, Some(160));
         assert!(loudness(&samples[..160]) < 10.0);
+    }
+
+    /// As the bridge is asked to, at the pace of frames: what each came to, and what it sounds like.
+    fn through(encoder: &mut Encoder, decoder: &mut Decoder, frame: &[i16]) -> (Vec<u8>, Vec<i16>) {
+        let mut packet = [0; 400];
+        let mut samples = [0; 960];
+        let len = encoder.encode(frame, &mut packet).unwrap();
+        let count = decoder.decode(&packet[..len], &mut samples).unwrap();
+        (packet[..len].to_vec(), samples[..count].to_vec())
+    }
+
+    #[test]
+    fn long_silence_is_one_packet_again_and_again_and_speech_after_it_is_whole() {
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &whatsapp()).unwrap();
+        let mut decoder = Decoder::new(Rate::Narrow).unwrap();
+        for n in 0..50 {
+            through(&mut encoder, &mut decoder, &voice(n));
+        }
+        let silence: Vec<_> = (0..500)
+            .map(|_| through(&mut encoder, &mut decoder, &[0; 160]))
+            .collect();
+        let (last, _) = silence.last().unwrap();
+        assert!(silence[100..].iter().all(|(packet, _)| packet == last));
+        assert!(
+            silence[100..]
+                .iter()
+                .all(|(_, heard)| loudness(heard) < 10.0)
+        );
+        let heard: f64 = (0..50)
+            .map(|n| loudness(&through(&mut encoder, &mut decoder, &voice(n)).1))
+            .sum();
+        let spoken: f64 = (0..50).map(|n| loudness(&voice(n))).sum();
+        assert!((0.8..1.2).contains(&(heard / spoken)), "{heard} {spoken}");
+    }
+
+    #[test]
+    fn speech_is_worth_the_effort_and_a_room_is_not() {
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &whatsapp()).unwrap();
+        let mut decoder = Decoder::new(Rate::Narrow).unwrap();
+        let room: Vec<i16> = (0..160).map(|n| (n * 7919 % 97 - 48) as i16).collect();
+        for _ in 0..50 {
+            through(&mut encoder, &mut decoder, &room);
+        }
+        assert_eq!(encoder.effort, QUIET_COMPLEXITY);
+        through(&mut encoder, &mut decoder, &voice(0));
+        assert_eq!(encoder.effort, 5);
+        encoder.relieve(Relief::Full);
+        through(&mut encoder, &mut decoder, &voice(1));
+        assert_eq!(encoder.effort, RELIEVED_COMPLEXITY);
+        encoder.expect_loss(0.1);
+        through(&mut encoder, &mut decoder, &voice(2));
+        assert_eq!(encoder.effort, FEC_COMPLEXITY);
+    }
+
+    #[test]
+    fn with_dtx_a_room_is_told_of_now_and_then() {
+        let asked = OpusLimits {
+            dtx: true,
+            ..whatsapp()
+        };
+        let mut encoder = Encoder::new(Rate::Narrow, &habits(), &asked).unwrap();
+        let mut packet = [0; 400];
+        for n in 0..50 {
+            assert!(encoder.encode(&voice(n), &mut packet).is_some());
+        }
+        let sent = (0..500)
+            .filter(|_| encoder.encode(&[0; 160], &mut packet).is_some())
+            .count();
+        assert!((35..=45).contains(&sent), "{sent}");
+        assert!(encoder.encode(&voice(0), &mut packet).is_some());
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
-use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Event, Habits, StreamSpec};
+use wabridge::media::bridge::{
+    Bridge, BridgeSpec, Channel, Command, Dtx, Event, Habits, StreamSpec,
+};
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
@@ -40,6 +42,7 @@ pub fn habits(keep_fed: bool) -> Habits {
         opus_fec: true,
         gain_from: Decibels(0),
         gain_to: Decibels(0),
+        opus_dtx: Dtx::IfAsked,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::call::leg_end::{LegEnd, Parting};
 use crate::call::record::Parties;
 use crate::config::Meaning;
 use crate::consent::{Fact, Refusal, Verdict};
-use crate::media::bridge::{Habits, Report, StreamSpec};
+use crate::media::bridge::{Dtx, Habits, Report, StreamSpec};
 use crate::media::gain::Decibels;
 use crate::party::{Party as WhoCalls, PhoneNumber};
 use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Protection, Ssrc};
@@ -48,6 +48,7 @@ fn spec() -> BridgeSpec {
             opus_fec: false,
             gain_from: Decibels(0),
             gain_to: Decibels(0),
+            opus_dtx: Dtx::IfAsked,
         },
     };
     BridgeSpec {
@@ -134,8 +135,6 @@ fn call(now: Moment, kind: Kind, peers: usize) -> Call {
         candidates: Pair::new(candidates.clone(), candidates),
         habits: CallHabits {
             ringing: true,
-            early_description: true,
-            client_hello: ClientHello::AfterAck,
             answer_timeout: Pair::new(Duration::from_secs(45), Duration::from_secs(45)),
             digits_by_signalling: Pair::new(false, true),
             when_unknown: WhenUnknown::Refuse,
@@ -219,10 +218,6 @@ fn input() -> impl Strategy<Value = Input> {
         side.clone().prop_map(move |side| {
             let silent_for = Duration::from_secs(20);
             bridge(bridge::Event::Starved { side, silent_for })
-        }),
-        side.clone().prop_map(move |side| {
-            let cause = bridge::NotConnected::NoPath;
-            bridge(bridge::Event::NotConnected { side, cause })
         }),
         Just(MediaEvent::Closed {
             call: CallRef("x".to_owned()),

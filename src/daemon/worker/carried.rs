@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::time::Instant;
 
 use crate::entropy::Entropy;
-use crate::media::bridge::{Bridge, BridgeSpec, Channel, Command, Event, Report};
+use crate::media::bridge::{Bridge, BridgeSpec, Channel, Command, Event, Relief, Report};
 use crate::net::ports::BoundPair;
 use crate::side::{Pair, Side};
 
@@ -98,6 +98,10 @@ impl Carried {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.bridge.handle_timeout(now);
         self.transmit();
+    }
+
+    pub fn relieve(&mut self, relief: Relief) {
+        self.bridge.relieve(relief);
     }
 
     pub fn poll_event(&mut self) -> Option<Event> {

@@ -43,18 +43,21 @@ impl Meter {
         self.woke = now;
     }
 
-    pub fn sleeps(&mut self, now: Instant) {
+    /// At the end of each window: the share of it.
+    pub fn sleeps(&mut self, now: Instant) -> Option<f32> {
         self.busy += now.saturating_duration_since(self.woke);
         self.woke = now;
         let passed = now.saturating_duration_since(self.window);
-        if passed >= WINDOW {
-            let share = self.busy.as_secs_f32() / passed.as_secs_f32();
-            self.load
-                .0
-                .store((share * 1000.0) as u32, Ordering::Relaxed);
-            self.window = now;
-            self.busy = Duration::ZERO;
+        if passed < WINDOW {
+            return None;
         }
+        let share = self.busy.as_secs_f32() / passed.as_secs_f32();
+        self.load
+            .0
+            .store((share * 1000.0) as u32, Ordering::Relaxed);
+        self.window = now;
+        self.busy = Duration::ZERO;
+        Some(share)
     }
 }
 

@@ -5,6 +5,7 @@ mod carried;
 mod deadlines;
 mod load;
 mod poller;
+mod valve;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::call::cdr::CallRef;
 use crate::call::plane::MediaEvent;
 use crate::entropy::Entropy;
-use crate::media::bridge::{BridgeSpec, Command, Report};
+use crate::media::bridge::{BridgeSpec, Command, Relief, Report};
 use crate::net::ports::BoundPair;
 use crate::side::Pair;
 
@@ -28,6 +29,7 @@ use deadlines::Deadlines;
 pub use load::Load;
 use load::Meter;
 use poller::{Batch, Poller, Ready, Waker};
+use valve::{Turn, Valve};
 
 /// Commands that may wait for a worker.
 const JOBS: usize = 4_096;
@@ -102,6 +104,7 @@ pub fn start(number: usize, core: Option<usize>, events: Sender<MediaEvent>) -> 
     let worker = Worker {
         poller,
         meter,
+        valve: Valve::default(),
         jobs: queue,
         out: Outlet {
             events,
@@ -139,6 +142,7 @@ fn pin(core: usize) {
 struct Worker {
     poller: Poller,
     meter: Meter,
+    valve: Valve,
     jobs: Receiver<Job>,
     out: Outlet,
     slots: Vec<Option<Slot>>,
@@ -177,7 +181,9 @@ impl Worker {
         let mut buffer = [0; DATAGRAM];
         loop {
             let now = Instant::now();
-            self.meter.sleeps(now);
+            if let Some(busy) = self.meter.sleeps(now) {
+                self.turn_valve(busy);
+            }
             if let Err(error) = self.poller.wait(&mut batch, self.patience(now)) {
                 tracing::error!(%error, "media worker cannot wait for packets");
                 return;
@@ -189,6 +195,37 @@ impl Worker {
             self.take_deadlines();
             self.out.flush();
         }
+    }
+
+    fn turn_valve(&mut self, busy: f32) {
+        let busy_percent = (busy * 100.0).round() as u32;
+        match self.valve.turn(busy) {
+            Turn::Unmoved => return,
+            Turn::Moved => {}
+            Turn::Opened => {
+                tracing::warn!(
+                    busy_percent,
+                    "media worker is busy: some calls are encoded with less effort"
+                );
+            }
+            Turn::Shut => {
+                tracing::info!(
+                    busy_percent,
+                    "media worker is at ease: every call is encoded with full effort"
+                );
+            }
+        }
+        for index in 0..self.slots.len() {
+            self.relieve(index);
+        }
+    }
+
+    fn relieve(&mut self, index: usize) {
+        let relief = match self.valve.relieves(index, self.slots.len()) {
+            true => Relief::Full,
+            false => Relief::None,
+        };
+        self.with(index, |carried| carried.relieve(relief));
     }
 
     fn patience(&self, now: Instant) -> Option<Duration> {
@@ -278,6 +315,7 @@ impl Worker {
             });
         }
         self.by_call.insert(call, index);
+        self.relieve(index);
         if let Err(error) = registered {
             self.fail(index, format!("media sockets cannot be watched: {error}"));
         }
@@ -373,7 +411,7 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::bridge::{Habits, StreamSpec};
+    use crate::media::bridge::{Dtx, Habits, StreamSpec};
     use crate::media::gain::Decibels;
     use crate::sdp::Ssrc;
     use tokio::sync::mpsc::channel;
@@ -383,6 +421,7 @@ mod tests {
         Worker {
             poller: Poller::new().unwrap(),
             meter: Meter::new(Instant::now()),
+            valve: Valve::default(),
             jobs,
             out: Outlet {
                 events,
@@ -417,6 +456,7 @@ mod tests {
                 opus_fec: false,
                 gain_from: Decibels(0),
                 gain_to: Decibels(0),
+                opus_dtx: Dtx::IfAsked,
             },
         };
         worker.take_job(Job::Open(Box::new(Opening {

@@ -4,7 +4,7 @@ use crate::media::bridge::Habits;
 use crate::media::bridge::bands::Bands;
 use crate::media::bridge::pcm::{Frame, Pcm};
 use crate::media::g711::Law;
-use crate::media::opus;
+use crate::media::opus::{self, Relief};
 use crate::media::rate::Rate;
 use crate::media::ticks::Ticks;
 use crate::sdp::{Codec, OpusLimits};
@@ -18,6 +18,7 @@ pub struct Codecs {
     bands: Bands,
     encoder: Option<opus::Encoder>,
     silence: Option<opus::Silence>,
+    relief: Relief,
     /// For codecs that only an unusual peer needs.
     terms: Option<Terms>,
 }
@@ -64,6 +65,7 @@ impl Codecs {
             bands: Bands::new(),
             encoder: None,
             silence: None,
+            relief: Relief::None,
             terms: None,
         }
     }
@@ -86,6 +88,7 @@ impl Codecs {
         })?;
         if let Some(encoder) = &mut self.encoder {
             encoder.keep_to(habits, limits)?;
+            encoder.relieve(self.relief);
         }
         self.terms = Some(Terms {
             habits: habits.clone(),
@@ -178,6 +181,13 @@ impl Codecs {
                 Some(encoder) => encoder.encode(frame, room),
                 None => copy(self.silence.as_ref()?.packet(), room),
             },
+        }
+    }
+
+    pub fn relieve(&mut self, relief: Relief) {
+        self.relief = relief;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.relieve(relief);
         }
     }
 

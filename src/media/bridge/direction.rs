@@ -16,7 +16,7 @@ use crate::media::bridge::pcm::{Frame, Pcm, is_quiet, is_silent};
 use crate::media::bridge::timeline::{Before, LONGEST_LOSS, Timeline};
 use crate::media::event_in::{EventReceiver, Heard};
 use crate::media::gain::{Decibels, Gain};
-use crate::media::opus;
+use crate::media::opus::{self, Relief};
 use crate::media::outbox::Outbox;
 use crate::media::pacer::{Candidate, Gap, Verdict};
 use crate::media::rate::Rate;
@@ -130,6 +130,10 @@ impl Direction {
     /// What the peer of the other side loses, by its RTCP.
     pub fn expect_loss(&mut self, fraction: f32) {
         self.codecs.expect_loss(fraction);
+    }
+
+    pub fn relieve(&mut self, relief: Relief) {
+        self.codecs.relieve(relief);
     }
 
     pub fn made_up(&self) -> MadeUp {

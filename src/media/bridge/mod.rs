@@ -17,7 +17,6 @@ mod ingress;
 mod lane;
 mod life;
 pub mod no_audio;
-mod not_connected;
 mod pcm;
 mod protection;
 mod report;
@@ -38,13 +37,13 @@ use crate::media::rtp::Kind;
 use crate::sdp::{Agreement, Codec, OpusLimits, Ssrc};
 use crate::side::{Pair, Side};
 
+pub use crate::media::opus::Relief;
 use codecs::Plan;
 use direction::{Direction, Out};
 use egress::Egress;
 use ingress::{Ingress, Standing};
 use lane::{EVENTS, Lane, push};
 use no_audio::{News, NoAudio, Sight, Watch, Way};
-pub use not_connected::NotConnected;
 pub use report::{Rejected, Report, StreamReport};
 use reporting::Reporting;
 
@@ -84,6 +83,17 @@ pub struct Habits {
     /// it is.
     pub gain_from: Decibels,
     pub gain_to: Decibels,
+    /// Whether a quiet room is told of only now and then (RFC 6716 §2.1.9).
+    pub opus_dtx: Dtx,
+}
+
+/// Discontinuous transmission: packets pause while nobody speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dtx {
+    Never,
+    /// When the peer's description says `usedtx=1` (RFC 7587 §6.1).
+    IfAsked,
+    Always,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,11 +108,8 @@ pub enum Command {
         side: Side,
         agreement: Box<Agreement>,
     },
-    /// Packets may leave to this side from now on: checks of ICE first where it is agreed, then media.
+    /// Packets may leave to this side from now on.
     Start { side: Side },
-    /// The side has our description for certain, so that a ClientHello of ours is not lost (dossier 3.2): it may leave,
-    /// and checks of ICE. Media waits for `Start`, which may come before or after this.
-    Confirm { side: Side },
     /// Play a digit toward this side (RFC 4733): `0-9*#A-D`.
     Dtmf {
         side: Side,
@@ -115,12 +122,6 @@ pub enum Command {
 pub enum Event {
     /// The first valid packet from this side.
     FirstMedia { side: Side },
-    /// ICE found the way to this side, so long after the first of `Command::Start` and `Command::Confirm`.
-    IceConnected { side: Side, after: Duration },
-    /// DTLS made this side's keys, so long after the same moment.
-    DtlsConnected { side: Side, after: Duration },
-    /// Packets cannot pass between us and this side any more. Told once.
-    NotConnected { side: Side, cause: NotConnected },
     /// `Habits::media_timeout` passed without a valid packet.
     Starved { side: Side, silent_for: Duration },
     /// There is no audio from this side, or to it, and why; each cause is told once.
@@ -202,8 +203,6 @@ impl Bridge {
         match command {
             Command::Agree { side, agreement } => self.agree(now, side, &agreement),
             Command::Start { side } => self.start(now, side),
-            // No handshake is made here yet.
-            Command::Confirm { .. } => {}
             Command::Dtmf {
                 side,
                 digit,
@@ -250,6 +249,13 @@ impl Bridge {
             self.listen_for_audio(now, side);
         }
         self.run_slots(now);
+    }
+
+    /// From now on frames are encoded with less effort, or with all of it again.
+    pub fn relieve(&mut self, relief: Relief) {
+        for from in Side::BOTH {
+            self.directions[from].relieve(relief);
+        }
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
@@ -501,8 +507,6 @@ impl Bridge {
             mos_sent: None,
             first_packet_after: after_start(counts.first_heard),
             first_audio_after: after_start(stream.egress.first_sound()),
-            ice_after: None,
-            dtls_after: None,
             rejected: counts.rejected,
             dtmf_received: counts.digits,
             dtmf_sent: stream.egress.digits_sent(),

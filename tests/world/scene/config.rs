@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wabridge::config::{
-    Admin, CdrFiles, Challenge, ClientHello, Config, Consent, DigestAlgorithm, DigestUsername,
-    DtmfHabit, Faces, Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile,
-    SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
+    Admin, CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
+    Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile, SessionTimerHabit,
+    SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
-use wabridge::media::bridge::Habits;
+use wabridge::media::bridge::{Dtx, Habits};
 use wabridge::media::gain::Decibels;
 use wabridge::party::{Dialling, PhoneNumber};
 use wabridge::sdp::{Codec, IceMode, OfferedSetup, Policy, Security, Suite};
@@ -173,8 +173,6 @@ fn meta() -> Profile {
         sip: SipHabits {
             frozen: true,
             ringing: true,
-            early_description: false,
-            client_hello: ClientHello::AfterAck,
             challenge: Challenge::No,
             challenge_algorithm: DigestAlgorithm::Md5,
             digest_username: DigestUsername::Digits,
@@ -212,8 +210,6 @@ fn pbx() -> Profile {
         sip: SipHabits {
             frozen: false,
             ringing: false,
-            early_description: false,
-            client_hello: ClientHello::AfterAck,
             challenge: Challenge::No,
             challenge_algorithm: DigestAlgorithm::Md5,
             digest_username: DigestUsername::Either,
@@ -267,5 +263,6 @@ fn habits(whatsapp: bool) -> Habits {
         opus_fec: true,
         gain_from: Decibels(0),
         gain_to: Decibels(0),
+        opus_dtx: Dtx::IfAsked,
     }
 }

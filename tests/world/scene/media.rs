@@ -86,7 +86,6 @@ fn words(command: &MediaCommand) -> String {
                 format!("agree {side} {} {direction}", agreement.codec.name())
             }
             Command::Start { side } => format!("start {side}"),
-            Command::Confirm { side } => format!("confirm {side}"),
             Command::Dtmf { side, digit, .. } => format!("digit {side} {}", char::from(*digit)),
         },
     }

@@ -32,7 +32,6 @@ mod session_timer;
 mod transfer;
 mod transports;
 mod unbroken_sound;
-mod webrtc;
 
 use crate::scene::pbx::Callee;
 use crate::scene::whatsapp;
