@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wabridge::sim::meta::webrtc::KeyExchange;
 use wabridge::sim::tls::Authority;
 
 use crate::process::Process;
@@ -72,6 +73,10 @@ impl Place {
         let last_port = usize::from(first_port) + 4 * arguments.calls + 39;
         let calls = arguments.calls + 10;
         let pbx_port = pbx.port();
+        let security = match arguments.keys {
+            KeyExchange::Sdes => "sdes",
+            KeyExchange::Dtls => "dtls",
+        };
         format!(
             r#"
 profile_dir = "profiles"
@@ -101,6 +106,7 @@ source_prefixes = ["127.0.0.0/8"]
 [numbers."{NUMBER}"]
 password = "{PASSWORD}"
 trunk = "pbx"
+security = "{security}"
 
 [trunks.pbx]
 profile = "pbx"

@@ -1,4 +1,4 @@
-//! WhatsApp: calls over SIP-TLS, answering the digest challenge, with SDES keys of their own.
+//! WhatsApp: calls over SIP-TLS, answering the digest challenge, each with keys of its own.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use wabridge::sdp::{MasterKey, PayloadType, Suite};
 use wabridge::side::Side;
 use wabridge::sim::media::Codec;
 use wabridge::sim::media::crypto::{Key, Suite as KeySuite};
+use wabridge::sim::media::link::Local;
+use wabridge::sim::meta::webrtc::KeyExchange;
 use wabridge::sim::sdp::{Described, crypto_line};
 use wabridge::sim::sip::digest::{Challenge, Identity};
 use wabridge::sim::sip::wire::dial_tls;
@@ -22,6 +24,7 @@ use wabridge::sim::tls::connector;
 
 use crate::bridge::{HOST, NUMBER, PASSWORD, Place};
 use crate::engine::Door;
+use crate::handshake;
 use crate::speech::Speech;
 use crate::stream::{Came, Recording, Sent, Stream};
 use crate::{Arguments, Failure};
@@ -38,6 +41,7 @@ pub struct Callers {
     calls: usize,
     rate: u32,
     heard: usize,
+    keys: KeyExchange,
     speech: Speech,
     door: Door,
 }
@@ -93,6 +97,7 @@ impl Callers {
             calls: arguments.calls,
             rate: arguments.rate,
             heard: arguments.heard,
+            keys: arguments.keys,
             speech,
             door,
         })
@@ -123,13 +128,19 @@ impl Callers {
     }
 }
 
+/// What the description tells of the media's keys.
+enum Secret {
+    Sdes(Key),
+    Dtls(Box<(Local, Entropy)>),
+}
+
 /// A call until its answer.
 struct Placing {
     index: usize,
     dialog: Dialog,
     messages: Receiver<Incoming>,
     socket: UdpSocket,
-    key: Key,
+    secret: Secret,
     ssrc: u32,
     speech: Speech,
     recording: Option<Recording>,
@@ -160,7 +171,12 @@ impl Placing {
                 wire,
             },
             socket: unconnected()?,
-            key: Key::random(KeySuite::Cm128Sha80, &mut entropy),
+            secret: match callers.keys {
+                KeyExchange::Sdes => Secret::Sdes(Key::random(KeySuite::Cm128Sha80, &mut entropy)),
+                KeyExchange::Dtls => {
+                    Secret::Dtls(Box::new((handshake::local(&mut entropy)?, entropy.fork())))
+                }
+            },
             ssrc: 0xa000_0000 + index as u32,
             speech: callers.speech.clone(),
             recording: (index < callers.heard).then(Recording::default),
@@ -182,7 +198,8 @@ impl Placing {
         if response.status() != Some(200) {
             return Err(format!("answered {:?}", response.start).into());
         }
-        self.speak(&response).map(|(dialog, messages)| Call {
+        let (dialog, messages) = self.speak(&response).await?;
+        Ok(Call {
             set_up,
             dialog,
             messages,
@@ -217,26 +234,48 @@ impl Placing {
     }
 
     /// The media begins.
-    fn speak(self, answered: &Message) -> Result<(Dialog, Receiver<Incoming>), Failure> {
-        let stream = Stream {
+    async fn speak(self, answered: &Message) -> Result<(Dialog, Receiver<Incoming>), Failure> {
+        let answer = Described::read(&answered.body_text())?;
+        let (socket, link, protection) = match self.secret {
+            Secret::Sdes(key) => {
+                let protection = protection(&key, &answer)?;
+                let to = answer.rtp().ok_or("no media address")?;
+                self.socket.connect(to)?;
+                (self.socket, None, protection)
+            }
+            Secret::Dtls(secret) => {
+                let (local, entropy) = *secret;
+                let (socket, secured) =
+                    handshake::perform(self.socket, local, entropy, &answer).await?;
+                (socket, Some(secured.link), secured.protection)
+            }
+        };
+        self.door.add(Stream {
             call: self.index,
             side: Side::A,
-            socket: self.socket,
+            socket,
             speech: self.speech,
-            protection: None,
-            payload_type: PayloadType(0),
+            protection: Some(protection),
+            link,
+            payload_type: opus(&answer)?,
             sent: Sent::default(),
             came: Came::default(),
             recording: self.recording,
-        };
-        self.door
-            .add(secured(stream, &self.key, &answered.body_text())?);
+        });
         Ok((self.dialog, self.messages))
     }
 
     fn offer(&self) -> Result<String, Failure> {
         let local = self.socket.local_addr()?;
-        Ok(description(local, &self.key, self.ssrc))
+        Ok(match &self.secret {
+            Secret::Sdes(key) => description(local, key, self.ssrc),
+            Secret::Dtls(secret) => described(
+                local,
+                "UDP/TLS/RTP/SAVPF",
+                &handshake::lines(&secret.0),
+                self.ssrc,
+            ),
+        })
     }
 
     fn branch(&self) -> String {
@@ -247,32 +286,45 @@ impl Placing {
 /// A stream toward whoever gave this answer to our description.
 pub fn secured(mut stream: Stream, ours: &Key, answer: &str) -> Result<Stream, Failure> {
     let answer = Described::read(answer)?;
-    let codecs = answer.codecs();
-    let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus);
-    let (number, _) = opus.ok_or("no Opus in the answer")?;
-    let theirs = answer.crypto.first().ok_or("no a=crypto in the answer")?;
     stream
         .socket
         .connect(answer.rtp().ok_or("no media address")?)?;
-    let suite = Suite::AesCm128HmacSha1_80;
-    let outbound = Outbound::new(suite, &MasterKey(ours.bytes().to_vec()))?;
-    let inbound = Inbound::new(suite, &MasterKey(theirs.key.bytes().to_vec()))?;
-    stream.protection = Some((outbound, inbound));
-    stream.payload_type = PayloadType(*number);
+    stream.protection = Some(protection(ours, &answer)?);
+    stream.payload_type = opus(&answer)?;
     Ok(stream)
+}
+
+fn opus(answer: &Described) -> Result<PayloadType, Failure> {
+    let mut codecs = answer.codecs().into_iter();
+    let opus = codecs.find(|(_, codec)| *codec == Codec::Opus);
+    let (number, _) = opus.ok_or("no Opus in the answer")?;
+    Ok(PayloadType(number))
+}
+
+fn protection(ours: &Key, answer: &Described) -> Result<(Outbound, Inbound), Failure> {
+    let theirs = answer.crypto.first().ok_or("no a=crypto in the answer")?;
+    let suite = Suite::AesCm128HmacSha1_80;
+    Ok((
+        Outbound::new(suite, &MasterKey(ours.bytes().to_vec()))?,
+        Inbound::new(suite, &MasterKey(theirs.key.bytes().to_vec()))?,
+    ))
 }
 
 /// As WhatsApp describes itself.
 pub fn description(local: SocketAddr, key: &Key, ssrc: u32) -> String {
+    let crypto = crypto_line(1, key) + "\r\n";
+    described(local, "RTP/SAVP", &crypto, ssrc)
+}
+
+fn described(local: SocketAddr, profile: &str, keys: &str, ssrc: u32) -> String {
     let (ip, port) = (local.ip(), local.port());
     format!(
         "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-         m=audio {port} RTP/SAVP 111 126\r\n{}\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
+         m=audio {port} {profile} 111 126\r\n{keys}a=rtcp:9 IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
          a=sendrecv\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;\
          maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1\r\n\
          a=rtpmap:126 telephone-event/8000\r\na=maxptime:20\r\na=ptime:20\r\n\
-         a=ssrc:{ssrc} cname:WhatsAppAudioStream1\r\n",
-        crypto_line(1, key),
+         a=ssrc:{ssrc} cname:WhatsAppAudioStream1\r\n"
     )
 }
 

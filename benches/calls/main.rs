@@ -1,7 +1,7 @@
 //! Load: N calls at once through the real binary, on one core of this machine, and through rtpengine on the same core
 //! right after it. `cargo bench --bench calls -- --help`.
 //!
-//! This program is both ends of every call: WhatsApp (SIP over TLS, digest, SDES, Opus) and the PBX (SIP over UDP, PCMU).
+//! This program is both ends of every call: WhatsApp (SIP over TLS, digest, SDES or ICE and DTLS, Opus) and the PBX (SIP over UDP, PCMU).
 //! It sends speech both ways from another core than the bridge's, counts every packet that comes back, listens to some
 //! of the calls, and reads the bridge's processor time and memory from /proc. The figures say what this machine does;
 //! the exit code says whether the bridge lost anything. Where something else wants the same cores the bridge must drop
@@ -12,6 +12,7 @@ mod callers;
 mod comparison;
 mod engine;
 mod floor;
+mod handshake;
 mod hearing;
 mod pbx;
 mod process;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use wabridge::side::Side;
+use wabridge::sim::meta::webrtc::KeyExchange;
 
 use bridge::{Bridge, Place};
 use callers::Callers;
@@ -56,6 +58,9 @@ pub struct Arguments {
     load: Load,
     #[arg(long, default_value_t = Talk::Both)]
     talk: Talk,
+    /// How WhatsApp's keys are exchanged: sdes, or dtls with ICE.
+    #[arg(long, default_value = "sdes")]
+    keys: KeyExchange,
     /// Of Opus toward WhatsApp, 0-10.
     #[arg(long, default_value_t = 5)]
     complexity: u8,

@@ -118,6 +118,7 @@ impl Pbx {
             socket,
             speech: self.speech.clone(),
             protection: None,
+            link: None,
             payload_type,
             sent: Sent::default(),
             came: Came::default(),

@@ -187,6 +187,7 @@ fn stream(call: usize, side: Side, recorded: bool, speech: &Speech) -> Result<St
         socket: callers::unconnected()?,
         speech: speech.clone(),
         protection: None,
+        link: None,
         payload_type: PayloadType(0),
         sent: Sent::default(),
         came: Came::default(),

@@ -7,6 +7,7 @@ use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
 use wabridge::media::srtp::{Inbound, MAX_OVERHEAD, Outbound};
 use wabridge::sdp::{PayloadType, Ssrc};
 use wabridge::side::Side;
+use wabridge::sim::media::link::Link;
 
 use crate::speech::Speech;
 
@@ -21,6 +22,8 @@ pub struct Stream {
     pub socket: UdpSocket,
     pub speech: Speech,
     pub protection: Option<(Outbound, Inbound)>,
+    /// Answers checks.
+    pub link: Option<Box<Link>>,
     pub payload_type: PayloadType,
     pub sent: Sent,
     pub came: Came,
@@ -99,6 +102,9 @@ impl Stream {
     }
 
     pub fn handle_datagram(&mut self, now: Instant, datagram: &mut [u8], measuring: bool) {
+        if let Some(0..=63) = datagram.first() {
+            return self.answer_check(now, datagram);
+        }
         if Kind::of(datagram) == Kind::Rtcp {
             return;
         }
@@ -118,6 +124,20 @@ impl Stream {
                 at: now,
                 payload: packet.payload.to_vec(),
             });
+        }
+    }
+
+    /// STUN, or a flight of DTLS that is repeated.
+    fn answer_check(&mut self, now: Instant, datagram: &[u8]) {
+        let (Some(link), Ok(from)) = (&mut self.link, self.socket.peer_addr()) else {
+            return;
+        };
+        match datagram.first() {
+            Some(0..=3) => link.stun(now, from, datagram),
+            _ => drop(link.dtls(now, from, datagram)),
+        }
+        for (_, datagram) in link.take_outgoing() {
+            let _ = self.socket.send(&datagram);
         }
     }
 

@@ -33,6 +33,7 @@ use crate::call::operator::CallSummary;
 use crate::call::placing::Target;
 use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::call::record::Record;
+use crate::config::ClientHello;
 use crate::consent::{self, WhenUnknown};
 use crate::media::bridge::{self, BridgeSpec};
 use crate::sdp::Agreement;
@@ -82,6 +83,10 @@ pub struct Candidate {
 pub struct CallHabits {
     /// A is told that B rings.
     pub ringing: bool,
+    /// A is told our description with it, so that ICE and DTLS are done with before the answer.
+    pub early_description: bool,
+    /// When our ClientHello may leave to A.
+    pub client_hello: ClientHello,
     /// All attempts to call a side together may take so long.
     pub answer_timeout: Pair<Duration>,
     /// Digits that came from the other side as media go to this one by signalling.
@@ -354,6 +359,14 @@ impl Call {
 
     fn start(&mut self, side: Side) {
         self.bridge(bridge::Command::Start { side });
+    }
+
+    /// The side has our description for certain, which only a ClientHello waits for.
+    fn assure(&mut self, side: Side) {
+        let agreement = self.agreements[side].as_ref();
+        if agreement.is_some_and(|agreement| agreement.protection.dtls().is_some()) {
+            self.bridge(bridge::Command::Confirm { side });
+        }
     }
 
     fn bridge(&mut self, command: bridge::Command) {

@@ -187,6 +187,9 @@ pub struct LegQuality {
     pub round_trip_ms: Option<f64>,
     pub first_packet_ms: Option<f64>,
     pub first_audio_ms: Option<f64>,
+    /// Until ICE had found the way, and DTLS had made the keys.
+    pub ice_ms: Option<f64>,
+    pub dtls_ms: Option<f64>,
     pub datagrams_rejected: u64,
     pub dtmf_received: u32,
     pub dtmf_sent: u32,
@@ -230,6 +233,8 @@ impl LegQuality {
             round_trip_ms: stream.round_trip.map(milliseconds),
             first_packet_ms: stream.first_packet_after.map(milliseconds),
             first_audio_ms: stream.first_audio_after.map(milliseconds),
+            ice_ms: stream.ice_after.map(milliseconds),
+            dtls_ms: stream.dtls_after.map(milliseconds),
             datagrams_rejected: rejected.not_rtp
                 + rejected.wrong_source
                 + rejected.authentication

@@ -35,6 +35,8 @@ pub enum Cause {
     NeverAcknowledged,
     MediaTimeout,
     MediaFailed,
+    IceFailed,
+    DtlsFailed,
     SessionExpired,
     DialogGone,
     NumberFull,
@@ -145,7 +147,7 @@ const fn refused(cause: Cause, index: usize, meaning: &'static str) -> Row {
 /// What is told for each cause. Toward WhatsApp a refusal is 486, 480 or 603 where it is the callee's (dossier 2.6), and
 /// 503 where it is a fault that may pass.
 #[rustfmt::skip]
-pub const TABLE: [Row; 41] = [
+pub const TABLE: [Row; 43] = [
     row(Cause::HungUp, "hung_up", 480, 16, "Normal call clearing", "one side hung up an answered call"),
     row(Cause::Cancelled, "cancelled", 487, 16, "Normal call clearing", "the caller gave up before the answer"),
     row(Cause::Busy, "busy", 486, 17, "User busy", "the callee is busy"),
@@ -164,6 +166,8 @@ pub const TABLE: [Row; 41] = [
     row(Cause::NeverAcknowledged, "never_acknowledged", 480, 102, "Recovery on timer expiry", "the caller sent no ACK to our 200 for 64*T1"),
     row(Cause::MediaTimeout, "media_timeout", 480, 102, "No media received", "a side sent no media for its profile's media_timeout_s"),
     row(Cause::MediaFailed, "media_failed", 503, 41, "Temporary failure", "our media worker could not go on"),
+    row(Cause::IceFailed, "ice_failed", 480, 102, "No media path", "ICE found no way to a side, or lost it"),
+    row(Cause::DtlsFailed, "dtls_failed", 480, 88, "No media encryption", "DTLS made no keys with a side"),
     row(Cause::SessionExpired, "session_expired", 480, 102, "Session timer expired", "a side stopped refreshing its session"),
     row(Cause::DialogGone, "dialog_gone", 480, 41, "Temporary failure", "a side answered a request inside the dialog as if it did not know it"),
     row(Cause::NumberFull, "number_full", 486, 17, "User busy", "the number has its concurrent_calls already"),

@@ -353,6 +353,8 @@ impl Reception {
     fn habits(&self, profiles: Pair<&Profile>) -> CallHabits {
         CallHabits {
             ringing: profiles.a.sip.ringing,
+            early_description: profiles.a.sip.early_description,
+            client_hello: profiles.a.sip.client_hello,
             answer_timeout: profiles.map(|profile| profile.sip.answer_timeout),
             digits_by_signalling: profiles.map(|profile| takes_info_digits(&profile.sip)),
             when_unknown: self.config.consent_rules(&self.number).when_unknown,

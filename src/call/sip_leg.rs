@@ -117,7 +117,22 @@ impl SipLeg {
 /// Commands.
 impl SipLeg {
     pub fn ring(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CommandError> {
-        endpoint.progress(now, self.invite, &self.contact, Reply::status(180))
+        endpoint.progress(now, self.invite, &self.contact, Reply::status(180))?;
+        match &self.state {
+            State::Incoming(Kept::Answer(text)) if self.habits.early_description => {
+                let reply = Reply {
+                    status: 183,
+                    body: Some(sdp_body(text)),
+                    ..Reply::default()
+                };
+                endpoint.progress(now, self.invite, &self.contact, reply)
+            }
+            State::Incoming(_)
+            | State::Unacknowledged(_)
+            | State::Outgoing(_)
+            | State::Confirmed
+            | State::Over => Ok(()),
+        }
     }
 
     pub fn answer(&mut self, now: Instant, endpoint: &mut Endpoint) -> Result<(), CommandError> {

@@ -39,7 +39,8 @@ pub use operation::{CdrFiles, Limits, Log};
 pub use outside::Outside;
 pub use prefix::{Prefix, PrefixError};
 pub use profile::{
-    Challenge, DigestAlgorithm, DigestUsername, DtmfHabit, Profile, SessionTimerHabit, SipHabits,
+    Challenge, ClientHello, DigestAlgorithm, DigestUsername, DtmfHabit, Profile, SessionTimerHabit,
+    SipHabits,
 };
 pub use refusal::{Meaning, Refusal};
 pub use report::{Finding, Report, Severity};

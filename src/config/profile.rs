@@ -47,6 +47,9 @@ pub struct SipHabits {
     pub frozen: bool,
     /// Send 180 when the far side rings.
     pub ringing: bool,
+    /// And 183 with our description after it.
+    pub early_description: bool,
+    pub client_hello: ClientHello,
     /// Challenge its INVITEs.
     pub challenge: Challenge,
     pub challenge_algorithm: DigestAlgorithm,
@@ -68,6 +71,15 @@ pub struct SipHabits {
     pub asserted_identity: bool,
     /// What its final responses mean, where they mean more than the status says.
     pub refusals: Vec<Refusal>,
+}
+
+/// When our ClientHello leaves to a peer that called us. Before the peer has our description it would be lost (dossier 3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientHello {
+    /// With its ACK.
+    AfterAck,
+    /// As soon as ICE has a way.
+    AtOnce,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +138,8 @@ impl Profile {
             sip: SipHabits {
                 frozen: false,
                 ringing: true,
+                early_description: false,
+                client_hello: ClientHello::AfterAck,
                 challenge: Challenge::No,
                 challenge_algorithm: DigestAlgorithm::Md5,
                 digest_username: DigestUsername::Either,
@@ -199,6 +213,15 @@ impl SipHabits {
         Self {
             frozen: table.flag("frozen", base.frozen),
             ringing: table.flag("ringing", base.ringing),
+            early_description: table.flag("early_description", base.early_description),
+            client_hello: table.choice(
+                "client_hello",
+                &[
+                    ("after-ack", ClientHello::AfterAck),
+                    ("at-once", ClientHello::AtOnce),
+                ],
+                base.client_hello,
+            ),
             challenge: table.choice(
                 "challenge",
                 &[

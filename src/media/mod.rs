@@ -4,11 +4,15 @@
 mod activity;
 pub mod bridge;
 mod conceal;
+pub mod dtls;
 pub mod event_in;
 mod event_out;
 pub mod g711;
 pub mod g722;
 pub mod gain;
+pub mod ice;
+#[cfg(test)]
+mod link;
 mod opus;
 mod outbox;
 mod pacer;
@@ -21,3 +25,4 @@ mod sender;
 pub mod source;
 pub mod srtp;
 mod ticks;
+pub mod transport;

@@ -57,6 +57,9 @@ fn told(world: &World) -> Vec<u8> {
     let digit = |event: &Event| match event {
         Event::Dtmf { digit, .. } => Some(*digit),
         Event::FirstMedia { .. }
+        | Event::IceConnected { .. }
+        | Event::DtlsConnected { .. }
+        | Event::NotConnected { .. }
         | Event::Starved { .. }
         | Event::NoAudio { .. }
         | Event::AudioAgain { .. } => None,

@@ -7,6 +7,7 @@ use crate::call::cdr::Told;
 use crate::call::ending::{Cause, Ending, Party};
 use crate::call::leg::LegCommand;
 use crate::call::moment::Moment;
+use crate::config::ClientHello;
 use crate::consent::Fact;
 use crate::sdp::Agreement;
 use crate::side::Side;
@@ -49,14 +50,19 @@ impl Call {
             info!("ringing");
             if tells {
                 self.command(Side::A, LegCommand::Ring);
+                if self.habits.early_description {
+                    self.assure(Side::A);
+                }
             }
         }
     }
 
-    /// Early media is understood, so that nothing is clipped at the answer, but none of it is passed on before that.
+    /// Early media is understood and its keys are made, so that nothing is clipped at the answer, but none of it is passed
+    /// on before that.
     pub(super) fn agree_early(&mut self, side: Side, agreement: Box<Agreement>) {
         if self.is_calling(side) {
             self.agree(side, agreement);
+            self.assure(side);
         }
     }
 
@@ -74,6 +80,7 @@ impl Call {
                     self.picked_up(now);
                 }
                 self.agree(Side::A, agreement);
+                self.assure(Side::A);
                 self.start(Side::A);
                 self.begin(now, Caller::Holds);
             }
@@ -98,11 +105,15 @@ impl Call {
         self.record.attempt_came_to("answered".to_owned());
         self.picked_up(now);
         self.agree(Side::B, agreement);
+        self.assure(Side::B);
         match caller {
             Caller::Waits | Caller::Absent => {
                 self.state = State::Answered;
                 self.command(Side::A, LegCommand::Answer);
                 if self.agreements.a.is_some() {
+                    if self.habits.client_hello == ClientHello::AtOnce {
+                        self.assure(Side::A);
+                    }
                     self.start(Side::A);
                 }
             }
@@ -129,12 +140,14 @@ impl Call {
                     self.agree(side, agreement);
                     self.start(side);
                 }
+                self.assure(side);
             }
             // Of a leg that took another's place.
             State::Confirmed | State::Transferring { .. } => {
                 if let Some(agreement) = agreement {
                     self.agree(side, agreement);
                 }
+                self.assure(side);
             }
             State::Asking { .. }
             | State::Alerting { .. }

@@ -8,8 +8,8 @@ use crate::call::call::{Call, State};
 use crate::call::ending::{Cause, Ending};
 use crate::call::leg::{Digit, LegCommand};
 use crate::call::moment::Moment;
-use crate::media::bridge;
 use crate::media::bridge::no_audio::{NoAudio, Way};
+use crate::media::bridge::{self, NotConnected};
 use crate::sdp::{Agreement, Direction};
 use crate::side::Side;
 
@@ -48,6 +48,13 @@ impl Call {
     pub(super) fn bridge_told(&mut self, now: Moment, event: bridge::Event) {
         match event {
             bridge::Event::FirstMedia { side } => info!(%side, "first media"),
+            bridge::Event::IceConnected { side, after } => {
+                info!(%side, ms = after.as_millis(), "ICE connected");
+            }
+            bridge::Event::DtlsConnected { side, after } => {
+                info!(%side, ms = after.as_millis(), "DTLS connected");
+            }
+            bridge::Event::NotConnected { side, cause } => self.not_connected(now, side, &cause),
             bridge::Event::Starved { side, silent_for } => self.starve(now, side, silent_for),
             bridge::Event::NoAudio {
                 side,
@@ -70,6 +77,26 @@ impl Call {
                     duration,
                 },
             ),
+        }
+    }
+
+    /// Without a way or without keys a side will never be heard: there is nothing to wait for.
+    fn not_connected(&mut self, now: Moment, side: Side, cause: &NotConnected) {
+        let ended = match cause {
+            NotConnected::NoPath | NotConnected::ConsentLost => Cause::IceFailed,
+            NotConnected::NoKeys(_) => Cause::DtlsFailed,
+        };
+        let detail = format!("{}: {cause}", self.who(side));
+        match self.state {
+            State::Asking { .. }
+            | State::Alerting { .. }
+            | State::Dialling { .. }
+            | State::Answered
+            | State::Confirmed
+            | State::Transferring { .. } => {
+                self.end(now, Ending::new(ended, side.into()).because(detail), None);
+            }
+            State::Closing { .. } | State::Over => {}
         }
     }
 

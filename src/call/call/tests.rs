@@ -135,6 +135,8 @@ fn call(now: Moment, kind: Kind, peers: usize) -> Call {
         candidates: Pair::new(candidates.clone(), candidates),
         habits: CallHabits {
             ringing: true,
+            early_description: true,
+            client_hello: ClientHello::AfterAck,
             answer_timeout: Pair::new(Duration::from_secs(45), Duration::from_secs(45)),
             digits_by_signalling: Pair::new(false, true),
             when_unknown: WhenUnknown::Refuse,
@@ -218,6 +220,10 @@ fn input() -> impl Strategy<Value = Input> {
         side.clone().prop_map(move |side| {
             let silent_for = Duration::from_secs(20);
             bridge(bridge::Event::Starved { side, silent_for })
+        }),
+        side.clone().prop_map(move |side| {
+            let cause = bridge::NotConnected::NoPath;
+            bridge(bridge::Event::NotConnected { side, cause })
         }),
         Just(MediaEvent::Closed {
             call: CallRef("x".to_owned()),

@@ -17,6 +17,7 @@ mod ingress;
 mod lane;
 mod life;
 pub mod no_audio;
+mod not_connected;
 mod pcm;
 mod protection;
 mod report;
@@ -44,6 +45,7 @@ use egress::Egress;
 use ingress::{Ingress, Standing};
 use lane::{EVENTS, Lane, push};
 use no_audio::{News, NoAudio, Sight, Watch, Way};
+pub use not_connected::NotConnected;
 pub use report::{Rejected, Report, StreamReport};
 use reporting::Reporting;
 
@@ -108,8 +110,11 @@ pub enum Command {
         side: Side,
         agreement: Box<Agreement>,
     },
-    /// Packets may leave to this side from now on.
+    /// Packets may leave to this side from now on: checks of ICE first where it is agreed, then media.
     Start { side: Side },
+    /// The side has our description for certain, so that a ClientHello of ours is not lost (dossier 3.2): it may leave,
+    /// and checks of ICE. Media waits for `Start`, which may come before or after this.
+    Confirm { side: Side },
     /// Play a digit toward this side (RFC 4733): `0-9*#A-D`.
     Dtmf {
         side: Side,
@@ -122,6 +127,12 @@ pub enum Command {
 pub enum Event {
     /// The first valid packet from this side.
     FirstMedia { side: Side },
+    /// ICE found the way to this side, so long after the first of `Command::Start` and `Command::Confirm`.
+    IceConnected { side: Side, after: Duration },
+    /// DTLS made this side's keys, so long after the same moment.
+    DtlsConnected { side: Side, after: Duration },
+    /// Packets cannot pass between us and this side any more. Told once.
+    NotConnected { side: Side, cause: NotConnected },
     /// `Habits::media_timeout` passed without a valid packet.
     Starved { side: Side, silent_for: Duration },
     /// There is no audio from this side, or to it, and why; each cause is told once.
@@ -203,6 +214,8 @@ impl Bridge {
         match command {
             Command::Agree { side, agreement } => self.agree(now, side, &agreement),
             Command::Start { side } => self.start(now, side),
+            // No handshake is made here yet.
+            Command::Confirm { .. } => {}
             Command::Dtmf {
                 side,
                 digit,
@@ -507,6 +520,8 @@ impl Bridge {
             mos_sent: None,
             first_packet_after: after_start(counts.first_heard),
             first_audio_after: after_start(stream.egress.first_sound()),
+            ice_after: None,
+            dtls_after: None,
             rejected: counts.rejected,
             dtmf_received: counts.digits,
             dtmf_sent: stream.egress.digits_sent(),

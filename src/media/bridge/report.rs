@@ -46,6 +46,10 @@ pub struct StreamReport {
     pub first_packet_after: Option<Duration>,
     /// From `Command::Start` of this side to the first packet to it that carried sound from the other side (not fill).
     pub first_audio_after: Option<Duration>,
+    /// From the first of `Command::Start` and `Command::Confirm` of this side to the way that ICE found.
+    pub ice_after: Option<Duration>,
+    /// And to the keys that DTLS made.
+    pub dtls_after: Option<Duration>,
     /// Rejected datagrams by cause.
     pub rejected: Rejected,
     pub dtmf_received: u32,

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wabridge::config::{
-    Admin, CdrFiles, Challenge, Config, Consent, DigestAlgorithm, DigestUsername, DtmfHabit, Faces,
-    Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile, SessionTimerHabit,
-    SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
+    Admin, CdrFiles, Challenge, ClientHello, Config, Consent, DigestAlgorithm, DigestUsername,
+    DtmfHabit, Faces, Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile,
+    SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::{Dtx, Habits};
 use wabridge::media::gain::Decibels;
@@ -173,6 +173,8 @@ fn meta() -> Profile {
         sip: SipHabits {
             frozen: true,
             ringing: true,
+            early_description: false,
+            client_hello: ClientHello::AfterAck,
             challenge: Challenge::No,
             challenge_algorithm: DigestAlgorithm::Md5,
             digest_username: DigestUsername::Digits,
@@ -210,6 +212,8 @@ fn pbx() -> Profile {
         sip: SipHabits {
             frozen: false,
             ringing: false,
+            early_description: false,
+            client_hello: ClientHello::AfterAck,
             challenge: Challenge::No,
             challenge_algorithm: DigestAlgorithm::Md5,
             digest_username: DigestUsername::Either,

@@ -86,6 +86,7 @@ fn words(command: &MediaCommand) -> String {
                 format!("agree {side} {} {direction}", agreement.codec.name())
             }
             Command::Start { side } => format!("start {side}"),
+            Command::Confirm { side } => format!("confirm {side}"),
             Command::Dtmf { side, digit, .. } => format!("digit {side} {}", char::from(*digit)),
         },
     }

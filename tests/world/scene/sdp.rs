@@ -28,6 +28,50 @@ pub fn whatsapp_offer() -> String {
     ])
 }
 
+pub const WHATSAPP_FINGERPRINT: &str = "sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
+
+/// WhatsApp's WebRTC offer (dossier 3.1).
+pub fn whatsapp_webrtc_offer() -> String {
+    whatsapp_webrtc("actpass", 126)
+}
+
+/// And its answer to one of ours, in whose role it is the DTLS client (the Graph sample of dossier 3.1).
+pub fn whatsapp_webrtc_answer() -> String {
+    whatsapp_webrtc("active", 101)
+}
+
+fn whatsapp_webrtc(setup: &str, digits: u8) -> String {
+    lines(&[
+        "v=0",
+        "o=- 1741113186367 2 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE audio",
+        "a=msid-semantic: WMS 632a909f-1060-4369-96a4-7bd03e291ee7",
+        "a=ice-lite",
+        &format!("m=audio 3480 UDP/TLS/RTP/SAVPF 111 {digits}"),
+        "c=IN IP4 57.144.135.35",
+        "a=rtcp:9 IN IP4 0.0.0.0",
+        "a=candidate:1775469887 1 udp 2122260223 57.144.135.35 3480 typ host generation 0 network-cost 50",
+        "a=candidate:3355715111 1 udp 2122262783 2a03:2880:f343:131:face:b00c:0:699c 3480 typ host generation 0 network-cost 50",
+        "a=ice-ufrag:RmDDkfzkwbexPfbC",
+        "a=ice-pwd:abcdefghijklmnopqrstuvwx",
+        &format!("a=fingerprint:{WHATSAPP_FINGERPRINT}"),
+        &format!("a=setup:{setup}"),
+        "a=mid:audio",
+        "a=sendrecv",
+        "a=msid:632a909f-1060-4369-96a4-7bd03e291ee7 WhatsAppTrack1",
+        "a=rtcp-mux",
+        "a=rtpmap:111 opus/48000/2",
+        "a=rtcp-fb:111 transport-cc",
+        "a=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1",
+        &format!("a=rtpmap:{digits} telephone-event/8000"),
+        "a=maxptime:20",
+        "a=ptime:20",
+        "a=ssrc:849255537 cname:WhatsAppAudioStream1",
+    ])
+}
+
 /// WhatsApp's answer to an SDES offer: BUNDLE, mid and the like unasked (dossier 3.1).
 pub fn whatsapp_answer() -> String {
     whatsapp_offer()

@@ -32,6 +32,7 @@ mod session_timer;
 mod transfer;
 mod transports;
 mod unbroken_sound;
+mod webrtc;
 
 use crate::scene::pbx::Callee;
 use crate::scene::whatsapp;

@@ -1,0 +1,72 @@
+//! What we show: one self-signed certificate with its key, for all calls of the process.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::Failure;
+
+/// An ECDSA P-256 certificate and its key: small enough for one datagram (dossier 3.2).
+pub struct Identity {
+    certificate: Vec<u8>,
+    key: EcdsaKeyPair,
+    fingerprint: [u8; 32],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error("the private key is not an ECDSA P-256 key in PKCS #8")]
+    Key,
+    #[error("the certificate is not DER of X.509")]
+    Certificate,
+    #[error("the certificate is of another key")]
+    Mismatch,
+}
+
+impl Identity {
+    /// A certificate in DER, and its key in PKCS #8.
+    pub fn new(certificate: Vec<u8>, key: &[u8]) -> Result<Self, IdentityError> {
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key)
+            .map_err(|_| IdentityError::Key)?;
+        let (_, parsed) =
+            X509Certificate::from_der(&certificate).map_err(|_| IdentityError::Certificate)?;
+        if *parsed.public_key().subject_public_key.data != *key.public_key().as_ref() {
+            return Err(IdentityError::Mismatch);
+        }
+        let mut fingerprint = [0; 32];
+        let hash = digest::digest(&digest::SHA256, &certificate);
+        fingerprint.copy_from_slice(hash.as_ref());
+        Ok(Self {
+            certificate,
+            key,
+            fingerprint,
+        })
+    }
+
+    /// SHA-256 of the certificate, for `a=fingerprint` (RFC 8122).
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+
+    pub(super) fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// ECDSA with SHA-256, in ASN.1.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
+        let signature = self.key.sign(&SystemRandom::new(), message);
+        let signature = signature.map_err(|_| Failure::Library)?;
+        Ok(signature.as_ref().to_vec())
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}

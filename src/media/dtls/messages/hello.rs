@@ -1,0 +1,302 @@
+//! Hellos and their extensions.
+
+use super::DTLS_1_2;
+use crate::media::dtls::certificate::SCHEMES;
+use crate::media::dtls::suite::{CipherSuite, Group};
+use crate::media::dtls::wire::{Malformed, Reader, numbers, put_u16, put_vector8, put_vector16};
+
+/// Extensions that mean something here.
+mod extension {
+    /// RFC 8422 §5.1.1.
+    pub const SUPPORTED_GROUPS: u16 = 10;
+    /// RFC 8422 §5.1.2.
+    pub const POINT_FORMATS: u16 = 11;
+    /// RFC 5246 §7.4.1.4.1.
+    pub const SIGNATURE_ALGORITHMS: u16 = 13;
+    /// RFC 5764 §4.1.1.
+    pub const USE_SRTP: u16 = 14;
+    /// RFC 7627.
+    pub const EXTENDED_MASTER_SECRET: u16 = 23;
+    /// RFC 5746.
+    pub const RENEGOTIATION_INFO: u16 = 0xff01;
+}
+
+/// Stands in the list of suites for an empty renegotiation_info (RFC 5746 §3.3).
+const RENEGOTIATION_SCSV: u16 = 0x00ff;
+
+/// As a server reads it.
+pub struct ClientHello<'a> {
+    pub random: [u8; 32],
+    suites: &'a [u8],
+    groups: Option<&'a [u8]>,
+    pub point_formats: bool,
+    profiles: Option<&'a [u8]>,
+    pub extended_master_secret: bool,
+    pub renegotiation_info: bool,
+}
+
+impl<'a> ClientHello<'a> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        if !is_dtls(reader.u16()?) {
+            return Err(Malformed);
+        }
+        let random = reader.array()?;
+        let _session = reader.vector8()?;
+        let _cookie = reader.vector8()?;
+        let suites = reader.vector16()?;
+        let _compression = reader.vector8()?;
+        let mut hello = Self {
+            random,
+            suites,
+            groups: None,
+            point_formats: false,
+            profiles: None,
+            extended_master_secret: false,
+            renegotiation_info: numbers(suites).any(|code| code == RENEGOTIATION_SCSV),
+        };
+        for_each_extension(reader, |kind, body| hello.read(kind, body))?;
+        Ok(hello)
+    }
+
+    fn read(&mut self, kind: u16, body: &'a [u8]) -> Result<(), Malformed> {
+        match kind {
+            extension::SUPPORTED_GROUPS => self.groups = Some(Reader::new(body).vector16()?),
+            extension::POINT_FORMATS => self.point_formats = true,
+            extension::USE_SRTP => self.profiles = Some(Reader::new(body).vector16()?),
+            extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
+            extension::RENEGOTIATION_INFO => self.renegotiation_info = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub fn offers_suite(&self, suite: CipherSuite) -> bool {
+        numbers(self.suites).any(|code| code == suite.code())
+    }
+
+    /// Our best group that the client has. One that lists none takes P-256 (RFC 8422 §4).
+    pub fn group(&self) -> Option<Group> {
+        let Some(groups) = self.groups else {
+            return Some(Group::P256);
+        };
+        Group::ALL
+            .into_iter()
+            .find(|group| numbers(groups).any(|code| code == group.code()))
+    }
+
+    pub fn offers_profile(&self, profile: u16) -> bool {
+        self.profiles
+            .is_some_and(|profiles| numbers(profiles).any(|code| code == profile))
+    }
+
+    /// Ours. `cookie` is a server's that wants to see it again (RFC 6347 §4.2.1).
+    pub fn write(random: &[u8; 32], cookie: &[u8], profiles: &[u16]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160);
+        put_u16(&mut out, DTLS_1_2);
+        out.extend_from_slice(random);
+        put_vector8(&mut out, &[]);
+        put_vector8(&mut out, cookie);
+        put_vector16(&mut out, &list(CipherSuite::ALL.map(CipherSuite::code)));
+        put_vector8(&mut out, &[0]);
+        let mut extensions = Vec::with_capacity(80);
+        let groups = list(Group::ALL.map(Group::code));
+        put_list(&mut extensions, extension::SUPPORTED_GROUPS, &groups);
+        put_extension(&mut extensions, extension::POINT_FORMATS, &[1, 0]);
+        put_list(
+            &mut extensions,
+            extension::SIGNATURE_ALGORITHMS,
+            &list(SCHEMES),
+        );
+        put_extension(
+            &mut extensions,
+            extension::USE_SRTP,
+            &use_srtp(profiles.iter().copied()),
+        );
+        put_extension(&mut extensions, extension::EXTENDED_MASTER_SECRET, &[]);
+        put_extension(&mut extensions, extension::RENEGOTIATION_INFO, &[0]);
+        put_vector16(&mut out, &extensions);
+        out
+    }
+}
+
+/// As a client reads it, and as a server writes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerHello {
+    pub random: [u8; 32],
+    pub suite: u16,
+    pub profile: Option<u16>,
+    pub extended_master_secret: bool,
+    /// Whether the client said the same; only then a server may (RFC 5246 §7.4.1.4).
+    pub point_formats: bool,
+    pub renegotiation_info: bool,
+}
+
+impl ServerHello {
+    pub fn parse(body: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        if reader.u16()? != DTLS_1_2 {
+            return Err(Malformed);
+        }
+        let random = reader.array()?;
+        let _session = reader.vector8()?;
+        let suite = reader.u16()?;
+        if reader.u8()? != 0 {
+            return Err(Malformed);
+        }
+        let mut hello = Self {
+            random,
+            suite,
+            profile: None,
+            extended_master_secret: false,
+            point_formats: false,
+            renegotiation_info: false,
+        };
+        for_each_extension(reader, |kind, body| hello.read(kind, body))?;
+        Ok(hello)
+    }
+
+    fn read(&mut self, kind: u16, body: &[u8]) -> Result<(), Malformed> {
+        match kind {
+            extension::USE_SRTP => {
+                let mut profiles = numbers(Reader::new(body).vector16()?);
+                self.profile = match (profiles.next(), profiles.next()) {
+                    (Some(profile), None) => Some(profile),
+                    (None, _) | (Some(_), Some(_)) => return Err(Malformed),
+                };
+            }
+            extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
+            extension::POINT_FORMATS => self.point_formats = true,
+            extension::RENEGOTIATION_INFO => self.renegotiation_info = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(80);
+        put_u16(&mut out, DTLS_1_2);
+        out.extend_from_slice(&self.random);
+        put_vector8(&mut out, &[]);
+        put_u16(&mut out, self.suite);
+        out.push(0);
+        let mut extensions = Vec::with_capacity(40);
+        if let Some(profile) = self.profile {
+            put_extension(&mut extensions, extension::USE_SRTP, &use_srtp([profile]));
+        }
+        if self.extended_master_secret {
+            put_extension(&mut extensions, extension::EXTENDED_MASTER_SECRET, &[]);
+        }
+        if self.point_formats {
+            put_extension(&mut extensions, extension::POINT_FORMATS, &[1, 0]);
+        }
+        if self.renegotiation_info {
+            put_extension(&mut extensions, extension::RENEGOTIATION_INFO, &[0]);
+        }
+        put_vector16(&mut out, &extensions);
+        out
+    }
+}
+
+/// What a HelloVerifyRequest wants repeated (RFC 6347 §4.2.1).
+pub fn hello_verify_cookie(body: &[u8]) -> Result<&[u8], Malformed> {
+    let mut reader = Reader::new(body);
+    let _version = reader.u16()?;
+    let cookie = reader.vector8()?;
+    reader.finish()?;
+    Ok(cookie)
+}
+
+/// 1.0 or later: a client that speaks 1.3 says 1.2 here, and a server that speaks 1.2 answers so.
+fn is_dtls(version: u16) -> bool {
+    version & 0xff00 == 0xfe00 && version <= DTLS_1_2
+}
+
+fn for_each_extension<'a>(
+    mut reader: Reader<'a>,
+    mut read: impl FnMut(u16, &'a [u8]) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    if reader.is_empty() {
+        return Ok(());
+    }
+    let mut extensions = Reader::new(reader.vector16()?);
+    reader.finish()?;
+    while !extensions.is_empty() {
+        let kind = extensions.u16()?;
+        read(kind, extensions.vector16()?)?;
+    }
+    Ok(())
+}
+
+fn put_extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
+    put_u16(out, kind);
+    put_vector16(out, body);
+}
+
+fn put_list(out: &mut Vec<u8>, kind: u16, values: &[u8]) {
+    let mut body = Vec::with_capacity(values.len() + 2);
+    put_vector16(&mut body, values);
+    put_extension(out, kind, &body);
+}
+
+fn list(values: impl IntoIterator<Item = u16>) -> Vec<u8> {
+    values.into_iter().flat_map(u16::to_be_bytes).collect()
+}
+
+/// Profiles, and no master key identifier.
+fn use_srtp(profiles: impl IntoIterator<Item = u16>) -> Vec<u8> {
+    let mut body = Vec::with_capacity(8);
+    put_vector16(&mut body, &list(profiles));
+    put_vector8(&mut body, &[]);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_client_hello_is_read_back() {
+        let body = ClientHello::write(&[7; 32], b"cookie", &[1, 7]);
+        let hello = ClientHello::parse(&body).unwrap();
+        assert_eq!(hello.random, [7; 32]);
+        assert!(
+            CipherSuite::ALL
+                .iter()
+                .all(|suite| hello.offers_suite(*suite))
+        );
+        assert_eq!(hello.group(), Some(Group::X25519));
+        assert!(hello.offers_profile(1) && hello.offers_profile(7) && !hello.offers_profile(2));
+        assert!(hello.extended_master_secret && hello.renegotiation_info);
+        for len in 0..body.len() - 1 {
+            // A hello without extensions is whole, too.
+            let is_whole = len == 2 + 32 + 1 + 7 + 10 + 2;
+            assert_eq!(ClientHello::parse(&body[..len]).is_ok(), is_whole, "{len}");
+        }
+    }
+
+    #[test]
+    fn server_hello_is_read_back() {
+        let hello = ServerHello {
+            random: [9; 32],
+            suite: 0xc02b,
+            profile: Some(7),
+            extended_master_secret: true,
+            point_formats: true,
+            renegotiation_info: true,
+        };
+        assert_eq!(ServerHello::parse(&hello.write()), Ok(hello));
+    }
+
+    #[test]
+    fn several_profiles_in_an_answer_are_refused() {
+        let mut body = Vec::new();
+        put_u16(&mut body, DTLS_1_2);
+        body.extend([0; 32]);
+        body.extend([0, 0xc0, 0x2b, 0]);
+        let mut extensions = Vec::new();
+        put_extension(&mut extensions, extension::USE_SRTP, &use_srtp([1, 7]));
+        put_vector16(&mut body, &extensions);
+        assert_eq!(ServerHello::parse(&body), Err(Malformed));
+    }
+}

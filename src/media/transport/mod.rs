@@ -1,0 +1,365 @@
+//! The way to one peer and the keys for it: ICE finds the peer, DTLS proves who it is, and SRTP has its keys. A stream
+//! whose keys are in its description, or that has none, has no such thing.
+//!
+//! ```text
+//!  Waiting ─start─► Checking ─a way is found─► Handshaking ─keys─► Secured
+//!                       └───────────┬──────────────┴──────────────────┴─► Failed
+//! ```
+//!
+//! * Nothing but answers to the peer's checks leaves before `start`.
+//! * A ClientHello is sent only once there is a way, and along it; and one is read only from where the peer is known to
+//!   be: from anywhere else it would be whose came first (CVE-2023-49786 and its kin).
+//! * A hello that is faster than our own check is kept and read when its way is proven: a peer that repeats after a
+//!   second would cost that second.
+
+mod path;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::entropy::Entropy;
+use crate::media::dtls::{self, Engine, Identity};
+use crate::media::ice;
+use crate::sdp::{CryptoPair, DtlsRole, DtlsTerms, IceTerms, Suite};
+
+use path::Path;
+
+/// The profile that everyone has comes first.
+const PROFILES: [Suite; 2] = [Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm];
+/// Of a hello that is kept: as long as a datagram may be.
+const LONGEST_HELLO: usize = 1500;
+
+/// Room that `Transport::poll_transmit` needs.
+pub const MAX_DATAGRAM: usize = dtls::MAX_DATAGRAM;
+
+/// What a description says of one stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// `None`: the peer is where its description says.
+    pub ice: Option<IceTerms>,
+    pub described: Option<SocketAddr>,
+    pub dtls: DtlsTerms,
+}
+
+pub struct Transport {
+    terms: Terms,
+    identity: Arc<Identity>,
+    entropy: Entropy,
+    path: Path,
+    state: State,
+    times: Times,
+    events: VecDeque<Event>,
+}
+
+enum State {
+    Waiting {
+        early: Option<Early>,
+    },
+    Checking {
+        early: Option<Early>,
+    },
+    Handshaking {
+        remote: SocketAddr,
+        engine: Box<Engine>,
+    },
+    /// The engine is there for a peer that missed our last words.
+    Secured {
+        remote: SocketAddr,
+        engine: Box<Engine>,
+    },
+    /// With an engine that may have an alert to send.
+    Failed(Option<(SocketAddr, Box<Engine>)>),
+}
+
+/// A hello from where the peer is said to be, before that is proven.
+struct Early {
+    from: SocketAddr,
+    datagram: Vec<u8>,
+}
+
+/// From `start` on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Times {
+    started: Option<Instant>,
+    /// Until there was a way.
+    pub found_after: Option<Duration>,
+    /// From there to the keys.
+    pub secured_after: Option<Duration>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// There is a way, so long after `start`.
+    Found { remote: SocketAddr, after: Duration },
+    /// There are keys, so long after that.
+    Secured { keys: CryptoPair, after: Duration },
+    /// The peer is elsewhere now.
+    Moved { remote: SocketAddr },
+    /// Nothing may be sent, and nothing will come.
+    Failed(Failure),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("ICE: {0}")]
+    Ice(#[from] ice::Failure),
+    #[error("DTLS: {0}")]
+    Dtls(#[from] dtls::Failure),
+}
+
+impl Transport {
+    pub fn new(now: Instant, terms: Terms, identity: Arc<Identity>, mut entropy: Entropy) -> Self {
+        Self {
+            path: Path::new(now, &terms, entropy.fork()),
+            terms,
+            identity,
+            entropy,
+            state: State::Waiting { early: None },
+            times: Times::default(),
+            events: VecDeque::with_capacity(4),
+        }
+    }
+
+    /// Our description is with the peer, or about to be.
+    pub fn start(&mut self, now: Instant) {
+        if let State::Waiting { early } = &mut self.state {
+            self.state = State::Checking {
+                early: early.take(),
+            };
+            self.times.started = Some(now);
+            self.path.start(now);
+            self.follow_path(now);
+        }
+    }
+
+    /// The peer's description changed. The same keys may find another way (RFC 8842 §6); says whether they may.
+    pub fn agree(&mut self, now: Instant, terms: &Terms) -> bool {
+        if self.terms.dtls != terms.dtls || matches!(self.state, State::Failed(_)) {
+            return false;
+        }
+        if self.terms != *terms {
+            self.terms = terms.clone();
+            self.path = Path::new(now, terms, self.entropy.fork());
+            if self.times.started.is_some() {
+                self.path.start(now);
+                self.follow_path(now);
+            }
+        }
+        true
+    }
+
+    pub fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.path.handle_stun(now, from, datagram);
+        self.follow_path(now);
+    }
+
+    /// Says whether the datagram could be the peer's.
+    pub fn handle_dtls(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let proven = self.path.is_peer(from);
+        match &mut self.state {
+            State::Waiting { early } | State::Checking { early } if !proven => {
+                keep_early(early, self.path.has_heard(from), from, datagram)
+            }
+            State::Waiting { early } => keep_early(early, true, from, datagram),
+            State::Checking { .. } => self.begin_as_server(now, from, datagram),
+            State::Handshaking { engine, .. } | State::Secured { engine, .. } if proven => {
+                engine.handle_datagram(now, datagram);
+                self.follow_engine(now);
+                true
+            }
+            State::Handshaking { .. } | State::Secured { .. } | State::Failed(_) => false,
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if matches!(self.state, State::Failed(_)) {
+            return;
+        }
+        self.path.handle_timeout(now);
+        self.follow_path(now);
+        if let State::Handshaking { engine, .. } | State::Secured { engine, .. } = &mut self.state {
+            engine.handle_timeout(now);
+            self.follow_engine(now);
+        }
+    }
+
+    /// Writes the next datagram into `buffer`, which has room for `MAX_DATAGRAM` bytes; says where it goes and how long
+    /// it is. A nomination comes before the hello that follows it.
+    pub fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
+        if let Some(check) = self.path.poll_transmit(buffer) {
+            return Some(check);
+        }
+        match &mut self.state {
+            State::Handshaking { remote, engine }
+            | State::Secured { remote, engine }
+            | State::Failed(Some((remote, engine))) => {
+                Some((*remote, engine.poll_transmit(buffer)?))
+            }
+            State::Waiting { .. } | State::Checking { .. } | State::Failed(None) => None,
+        }
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let engine = match &self.state {
+            State::Handshaking { engine, .. } | State::Secured { engine, .. } => {
+                engine.poll_timeout()
+            }
+            State::Waiting { .. } | State::Checking { .. } => None,
+            State::Failed(_) => return None,
+        };
+        [self.path.poll_timeout(), engine]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Where to send.
+    pub fn target(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Handshaking { remote, .. } | State::Secured { remote, .. } => Some(*remote),
+            State::Waiting { .. } | State::Checking { .. } | State::Failed(_) => None,
+        }
+    }
+
+    /// Whether the peer is known to be there. Asked of every packet.
+    pub fn is_peer(&self, from: SocketAddr) -> bool {
+        match self.state {
+            State::Failed(_) => false,
+            State::Waiting { .. }
+            | State::Checking { .. }
+            | State::Handshaking { .. }
+            | State::Secured { .. } => self.target() == Some(from) || self.path.is_peer(from),
+        }
+    }
+
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    fn follow_path(&mut self, now: Instant) {
+        while let Some(event) = self.path.poll_event() {
+            match event {
+                ice::Event::Selected { remote } => self.follow_to(now, remote),
+                ice::Event::Failed(failure) => self.fail(failure.into(), None),
+            }
+        }
+        self.read_early(now);
+    }
+
+    fn follow_to(&mut self, now: Instant, selected: SocketAddr) {
+        match &mut self.state {
+            State::Waiting { .. } | State::Failed(_) => {}
+            State::Checking { .. } => self.begin(now, selected),
+            State::Handshaking { remote, .. } => *remote = selected,
+            State::Secured { remote, .. } => {
+                if *remote != selected {
+                    *remote = selected;
+                    self.events.push_back(Event::Moved { remote: selected });
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Instant, remote: SocketAddr) {
+        let State::Checking { early } = &mut self.state else {
+            return;
+        };
+        let early = early.take();
+        let (identity, entropy) = (self.identity.clone(), self.entropy.fork());
+        let fingerprints = self.terms.dtls.fingerprints.clone();
+        let engine = match self.terms.dtls.role {
+            DtlsRole::Client => Engine::client,
+            DtlsRole::Server => Engine::server,
+        };
+        let engine = engine(now, identity, fingerprints, PROFILES.to_vec(), entropy);
+        self.state = State::Handshaking {
+            remote,
+            engine: Box::new(engine),
+        };
+        let started = self.times.started.unwrap_or(now);
+        let after = now.saturating_duration_since(started);
+        self.times.found_after = Some(after);
+        self.events.push_back(Event::Found { remote, after });
+        if let Some(early) = early.filter(|early| self.path.is_peer(early.from)) {
+            self.handle_dtls(now, early.from, &early.datagram);
+        }
+    }
+
+    /// The way is proven, though the peer has not nominated it yet.
+    fn begin_as_server(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        match self.terms.dtls.role {
+            DtlsRole::Client => false,
+            DtlsRole::Server => {
+                self.begin(now, from);
+                self.handle_dtls(now, from, datagram)
+            }
+        }
+    }
+
+    fn read_early(&mut self, now: Instant) {
+        let State::Checking { early } = &mut self.state else {
+            return;
+        };
+        let proven = |early: &mut Early| self.path.is_peer(early.from);
+        if let Some(Early { from, datagram }) = early.take_if(proven) {
+            self.begin_as_server(now, from, &datagram);
+        }
+    }
+
+    fn follow_engine(&mut self, now: Instant) {
+        let event = match &mut self.state {
+            State::Handshaking { engine, .. } | State::Secured { engine, .. } => {
+                engine.poll_event()
+            }
+            State::Waiting { .. } | State::Checking { .. } | State::Failed(_) => None,
+        };
+        let Some(event) = event else {
+            return;
+        };
+        let state = std::mem::replace(&mut self.state, State::Failed(None));
+        let (State::Handshaking { remote, engine } | State::Secured { remote, engine }) = state
+        else {
+            return;
+        };
+        match event {
+            dtls::Event::Secured(keys) => {
+                self.state = State::Secured { remote, engine };
+                self.tell_keys(now, keys);
+            }
+            dtls::Event::Failed(failure) => self.fail(failure.into(), Some((remote, engine))),
+        }
+    }
+
+    fn tell_keys(&mut self, now: Instant, keys: CryptoPair) {
+        let found = self.times.started.zip(self.times.found_after);
+        let found = found.map_or(now, |(started, after)| started + after);
+        let after = now.saturating_duration_since(found);
+        self.times.secured_after = Some(after);
+        self.events.push_back(Event::Secured { keys, after });
+    }
+
+    fn fail(&mut self, failure: Failure, last: Option<(SocketAddr, Box<Engine>)>) {
+        self.state = State::Failed(last);
+        self.events.push_back(Event::Failed(failure));
+    }
+}
+
+/// The last one counts: a peer repeats its hello.
+fn keep_early(early: &mut Option<Early>, wanted: bool, from: SocketAddr, datagram: &[u8]) -> bool {
+    if wanted && datagram.len() <= LONGEST_HELLO {
+        *early = Some(Early {
+            from,
+            datagram: datagram.to_vec(),
+        });
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests;
