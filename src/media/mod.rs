@@ -13,6 +13,7 @@ pub mod gain;
 pub mod ice;
 #[cfg(test)]
 mod link;
+mod lateness;
 mod opus;
 mod outbox;
 mod pacer;

@@ -1,17 +1,17 @@
 //! The reorder window in front of the decoder. Nothing waits while nothing is missing: a packet in order is used where
-//! it lies. Behind a gap up to two packets are kept for a short time; then the gap is given up.
+//! it lies. Behind a gap packets are kept as long as what is missing may still come by what is known of the network
+//! (`Lateness`); then the gap is given up.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::media::rtp::{Header, SequenceNumber};
 
-/// Two packets of 20 ms.
-pub const GAP_WAIT: Duration = Duration::from_millis(40);
-const WINDOW: usize = 2;
+/// What comes within the longest wait, in packets of 20 ms.
+const WINDOW: usize = 5;
 /// One more than the window: the packet that overflows it is kept until the gap is given up.
 const SLOTS: usize = WINDOW + 1;
-/// Longest payload kept; a longer one cannot cross an Ethernet without fragments.
-const MAX_PAYLOAD: usize = 1_500;
+/// Longest payload kept: 120 ms of G.711.
+const MAX_PAYLOAD: usize = 960;
 
 /// What is to be done with a packet that just came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,12 +36,11 @@ pub struct Ordered<'a> {
 pub struct Reorder {
     next: Option<SequenceNumber>,
     slots: [Slot; SLOTS],
-    /// Since when the first kept packet waits.
-    waiting_since: Option<Instant>,
 }
 
 struct Slot {
-    header: Option<Header>,
+    /// Of what is kept, and until when what is missing before it is waited for.
+    kept: Option<(Header, Instant)>,
     len: usize,
     bytes: Box<[u8; MAX_PAYLOAD]>,
 }
@@ -51,29 +50,27 @@ impl Reorder {
         Self {
             next: None,
             slots: std::array::from_fn(|_| Slot::empty()),
-            waiting_since: None,
         }
     }
 
     /// A new run begins: another SSRC, or a jump. What is kept of the old one is dropped.
     pub fn reset(&mut self) {
         self.next = None;
-        self.waiting_since = None;
         for slot in &mut self.slots {
-            slot.header = None;
+            slot.kept = None;
         }
     }
 
-    /// After `Place::Kept` and `Place::Now`, `pop` until it is empty before the next packet.
-    pub fn place(&mut self, now: Instant, header: &Header, payload: &[u8]) -> Place {
+    /// What is missing before this packet is waited for until `patience` ends. After `Place::Kept` and `Place::Now`, `pop`
+    /// until it is empty before the next packet.
+    pub fn place(&mut self, header: &Header, payload: &[u8], patience: Instant) -> Place {
         let next = *self.next.get_or_insert(header.sequence);
         match header.sequence.ahead_of(next) {
             0 => {
                 self.next = Some(next.next());
                 Place::Now
             }
-            1.. if !self.has(header.sequence) && self.keep(header, payload) => {
-                self.waiting_since.get_or_insert(now);
+            1.. if !self.has(header.sequence) && self.keep(header, payload, patience) => {
                 Place::Kept
             }
             _ => Place::Late,
@@ -84,12 +81,14 @@ impl Reorder {
     pub fn pop(&mut self, now: Instant) -> Option<Ordered<'_>> {
         let next = self.next?;
         let (index, ahead) = self.first_kept(next)?;
-        if ahead > 0 && !self.gives_up(now) {
+        let overflows = self.kept() > WINDOW;
+        let slot = self.slots.get_mut(index)?;
+        let (header, patience) = slot.kept?;
+        if ahead > 0 && patience > now && !overflows {
             return None;
         }
-        let header = self.slots.get_mut(index)?.header.take()?;
+        slot.kept = None;
         self.next = Some(header.sequence.next());
-        self.waiting_since = (self.kept() > 0).then_some(now);
         let slot = self.slots.get(index)?;
         Some(Ordered {
             header,
@@ -98,22 +97,20 @@ impl Reorder {
         })
     }
 
-    /// When the gap is given up at the latest.
+    /// When the first gap is given up at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        self.waiting_since.map(|since| since + GAP_WAIT)
-    }
-
-    fn gives_up(&self, now: Instant) -> bool {
-        self.kept() > WINDOW || self.deadline().is_some_and(|deadline| deadline <= now)
+        let (index, _) = self.first_kept(self.next?)?;
+        let (_, patience) = self.slots.get(index)?.kept?;
+        Some(patience)
     }
 
     fn has(&self, sequence: SequenceNumber) -> bool {
-        let mut kept = self.slots.iter().filter_map(|slot| slot.header);
-        kept.any(|header| header.sequence == sequence)
+        let mut kept = self.slots.iter().filter_map(|slot| slot.kept);
+        kept.any(|(header, _)| header.sequence == sequence)
     }
 
     fn kept(&self) -> usize {
-        self.slots.iter().filter(|s| s.header.is_some()).count()
+        self.slots.iter().filter(|s| s.kept.is_some()).count()
     }
 
     /// Index of the kept packet with the lowest number, and how far that is ahead of `next`.
@@ -122,14 +119,14 @@ impl Reorder {
             .iter()
             .enumerate()
             .filter_map(|(index, slot)| {
-                let ahead = slot.header?.sequence.ahead_of(next);
+                let ahead = slot.kept?.0.sequence.ahead_of(next);
                 Some((index, u16::try_from(ahead).unwrap_or(0)))
             })
             .min_by_key(|(_, ahead)| *ahead)
     }
 
-    fn keep(&mut self, header: &Header, payload: &[u8]) -> bool {
-        let Some(slot) = self.slots.iter_mut().find(|s| s.header.is_none()) else {
+    fn keep(&mut self, header: &Header, payload: &[u8], patience: Instant) -> bool {
+        let Some(slot) = self.slots.iter_mut().find(|s| s.kept.is_none()) else {
             return false;
         };
         let Some(room) = slot.bytes.get_mut(..payload.len()) else {
@@ -137,7 +134,7 @@ impl Reorder {
         };
         room.copy_from_slice(payload);
         slot.len = payload.len();
-        slot.header = Some(*header);
+        slot.kept = Some((*header, patience));
         true
     }
 }
@@ -145,7 +142,7 @@ impl Reorder {
 impl Slot {
     fn empty() -> Self {
         Self {
-            header: None,
+            kept: None,
             len: 0,
             bytes: Box::new([0; MAX_PAYLOAD]),
         }
@@ -158,6 +155,9 @@ mod tests {
     use crate::media::rtp::RtpTime;
     use crate::sdp::{PayloadType, Ssrc};
     use proptest::prelude::*;
+    use std::time::Duration;
+
+    const GAP_WAIT: Duration = Duration::from_millis(40);
 
     fn header(sequence: u16) -> Header {
         Header {
@@ -176,7 +176,7 @@ mod tests {
         let mut out = Vec::new();
         for (n, sequence) in sequences.iter().enumerate() {
             let now = start + Duration::from_millis(20) * n as u32;
-            if reorder.place(now, &header(*sequence), b"x") == Place::Now {
+            if reorder.place(&header(*sequence), b"x", now + GAP_WAIT) == Place::Now {
                 out.push((*sequence, 0));
             }
             while let Some(ordered) = reorder.pop(now) {
@@ -206,9 +206,9 @@ mod tests {
     fn deadline_gives_up_without_a_further_packet() {
         let now = Instant::now();
         let mut reorder = Reorder::new();
-        reorder.place(now, &header(1), b"x");
+        reorder.place(&header(1), b"x", now + GAP_WAIT);
         assert_eq!(reorder.deadline(), None);
-        assert_eq!(reorder.place(now, &header(4), b"y"), Place::Kept);
+        assert_eq!(reorder.place(&header(4), b"y", now + GAP_WAIT), Place::Kept);
         assert!(reorder.pop(now).is_none());
         let deadline = reorder.deadline().unwrap();
         assert_eq!(deadline, now + GAP_WAIT);
@@ -218,13 +218,38 @@ mod tests {
     }
 
     #[test]
+    fn no_patience_gives_the_gap_up_at_once() {
+        let now = Instant::now();
+        let mut reorder = Reorder::new();
+        reorder.place(&header(1), b"x", now);
+        assert_eq!(reorder.place(&header(3), b"y", now), Place::Kept);
+        assert_eq!(reorder.pop(now).map(|ordered| ordered.missing), Some(1));
+    }
+
+    #[test]
+    fn full_window_gives_the_gap_up() {
+        let now = Instant::now();
+        let long = now + Duration::from_secs(1);
+        let mut reorder = Reorder::new();
+        reorder.place(&header(1), b"x", long);
+        for sequence in 3..3 + SLOTS as u16 {
+            assert!(reorder.pop(now).is_none());
+            reorder.place(&header(sequence), b"x", long);
+        }
+        assert_eq!(reorder.pop(now).map(|ordered| ordered.missing), Some(1));
+    }
+
+    #[test]
     fn reset_begins_anew() {
         let now = Instant::now();
         let mut reorder = Reorder::new();
-        reorder.place(now, &header(1), b"x");
-        reorder.place(now, &header(3), b"x");
+        reorder.place(&header(1), b"x", now + GAP_WAIT);
+        reorder.place(&header(3), b"x", now + GAP_WAIT);
         reorder.reset();
-        assert_eq!(reorder.place(now, &header(9000), b"x"), Place::Now);
+        assert_eq!(
+            reorder.place(&header(9000), b"x", now + GAP_WAIT),
+            Place::Now
+        );
         assert!(reorder.pop(now).is_none());
     }
 

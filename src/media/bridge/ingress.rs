@@ -7,11 +7,13 @@ use crate::media::bridge::egress::clock_rate;
 use crate::media::bridge::life::Life;
 use crate::media::bridge::protection::Receiving;
 use crate::media::bridge::{Channel, Habits, Rejected};
+use crate::media::lateness::Lateness;
 use crate::media::reorder::{Ordered, Place, Reorder};
 use crate::media::rtcp::{Arrival, Reception, Totals};
 use crate::media::rtp::{self, Header};
 use crate::media::source::{Evidence, Source};
 use crate::media::srtp;
+use crate::media::ticks::Ticks;
 use crate::sdp::{Agreement, Codec, PayloadType, Protection, Ssrc};
 use crate::side::Side;
 
@@ -28,6 +30,7 @@ pub struct Ingress {
     rtcp_source: Option<SocketAddr>,
     voice: Option<Voice>,
     reception: Reception,
+    lateness: Lateness,
     reorder: Reorder,
     life: Life,
     first_heard: Option<Instant>,
@@ -88,6 +91,7 @@ impl Ingress {
             rtcp_source: None,
             voice: None,
             reception: Reception::new(),
+            lateness: Lateness::new(),
             reorder: Reorder::new(),
             life: Life::new(habits.media_timeout),
             first_heard: None,
@@ -194,16 +198,19 @@ impl Ingress {
             Payload::Audio(codec) => Some(clock_rate(codec)),
             Payload::Event { .. } | Payload::Unasked | Payload::Unknown => None,
         };
-        let run = match self.reception.handle_packet(now, header, clock) {
-            Arrival::FirstOfSource | Arrival::Restarted => Standing::NewRun,
-            Arrival::InOrder | Arrival::AfterGap { .. } | Arrival::Reordered => Standing::Next,
+        let (run, overtaken) = match self.reception.handle_packet(now, header, clock) {
+            Arrival::FirstOfSource | Arrival::Restarted => (Standing::NewRun, false),
+            Arrival::InOrder | Arrival::AfterGap { .. } => (Standing::Next, false),
+            Arrival::Reordered => (Standing::Next, true),
             Arrival::Duplicate | Arrival::Suspect => return Standing::NotNow,
         };
         if run == Standing::NewRun {
             self.reorder.reset();
+            self.lateness.restart();
         }
         self.hear_voice(now, header.ssrc);
-        match self.reorder.place(now, header, packet.payload) {
+        let patience = self.patience(now, header, clock, overtaken);
+        match self.reorder.place(header, packet.payload, patience) {
             Place::Now => run,
             Place::Kept => Standing::NotNow,
             Place::Late => {
@@ -294,6 +301,23 @@ impl Ingress {
             late: self.late,
             first_heard: self.first_heard,
         }
+    }
+
+    /// Until when what is missing before this packet may come: it was sent a packet earlier, and may be as late as
+    /// others were.
+    fn patience(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        clock: Option<u32>,
+        overtaken: bool,
+    ) -> Instant {
+        let late = clock.map_or(Duration::ZERO, |clock| {
+            self.lateness
+                .handle_packet(now, header.timestamp, clock, overtaken)
+        });
+        let earlier = late + Ticks::FRAME.duration();
+        now + self.lateness.expected(now).saturating_sub(earlier)
     }
 
     fn believe(
