@@ -94,6 +94,7 @@ fn stream(ssrc: u32, keep_fed: bool) -> StreamSpec {
             opus_bitrate: 20_000,
             opus_complexity: 1,
             opus_fec: true,
+            early_audio: Duration::from_secs(1),
             gain_from: Decibels(0),
             gain_to: Decibels(0),
             opus_dtx: Dtx::IfAsked,

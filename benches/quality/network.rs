@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use wabridge::entropy::Entropy;
 
-/// Between two stalls.
-const CALM: Duration = Duration::from_secs(9);
-
 #[derive(Clone, Copy, Debug)]
 pub struct Impairment {
     pub loss: Loss,
@@ -14,8 +11,6 @@ pub struct Impairment {
     pub jitter: Duration,
     /// As in a queue: a late packet holds up the next. Otherwise packets overtake.
     pub in_order: bool,
-    /// Every `CALM` nothing arrives for so long, then all of it at once.
-    pub stall: Duration,
     /// The sender's clock against ours.
     pub drift_ppm: i32,
 }
@@ -25,7 +20,6 @@ impl Impairment {
         loss: Loss::None,
         jitter: Duration::ZERO,
         in_order: true,
-        stall: Duration::ZERO,
         drift_ppm: 0,
     };
 }
@@ -66,11 +60,6 @@ impl Network {
         let (lost, late) = (self.loses(), self.jitters());
         let sent = drifted(at, self.impairment.drift_ppm);
         let mut arrives = sent + late;
-        let stall = self.impairment.stall;
-        let into_round = Duration::from_nanos((sent.as_nanos() % CALM.as_nanos()) as u64);
-        if into_round < stall && sent >= CALM {
-            arrives = sent - into_round + stall;
-        }
         if self.impairment.in_order {
             arrives = arrives.max(self.last);
             self.last = arrives;

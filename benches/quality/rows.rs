@@ -40,7 +40,7 @@ pub struct Row {
     pub impairment: Impairment,
 }
 
-/// The matrix: loss at random and in bursts, jitter, reordering, both, stalls and clocks that differ.
+/// The matrix: loss at random and in bursts, jitter, reordering, both, and clocks that differ.
 pub fn rows(path: Path) -> Vec<Row> {
     let mut rows = vec![row("clean", Impairment::NONE)];
     for percent in [1, 3, 5, 10, 20] {
@@ -77,23 +77,17 @@ pub fn rows(path: Path) -> Vec<Row> {
         ));
     }
     if path == Path::AgentToUser {
-        rows.extend(of_clock_and_stall());
+        rows.extend(of_clocks());
     }
     rows
 }
 
-fn of_clock_and_stall() -> Vec<Row> {
-    let stall = |millis| Impairment {
-        stall: Duration::from_millis(millis),
-        ..Impairment::NONE
-    };
+fn of_clocks() -> Vec<Row> {
     let drift = |ppm| Impairment {
         drift_ppm: ppm,
         ..Impairment::NONE
     };
     vec![
-        row("stall 200 ms every 9 s", stall(200)),
-        row("stall 500 ms every 9 s", stall(500)),
         row("clock +500 ppm", drift(500)),
         row("clock -500 ppm", drift(-500)),
     ]

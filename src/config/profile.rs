@@ -173,6 +173,7 @@ impl Profile {
                 opus_bitrate: 24_000,
                 opus_complexity: 5,
                 opus_fec: true,
+                early_audio: Duration::from_secs(1),
                 gain_from: Decibels(0),
                 gain_to: Decibels(0),
                 opus_dtx: Dtx::IfAsked,
@@ -390,6 +391,7 @@ fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
         opus_bitrate: table.number("opus_bitrate", 6_000..=510_000, base.opus_bitrate),
         opus_complexity: u8::try_from(complexity).unwrap_or(base.opus_complexity),
         opus_fec: table.flag("opus_fec", base.opus_fec),
+        early_audio: read_early_audio(table, base.early_audio),
         gain_from: read_gain(table, "gain_from_db", base.gain_from),
         gain_to: read_gain(table, "gain_to_db", base.gain_to),
         opus_dtx: table.choice(
@@ -402,6 +404,12 @@ fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
             base.opus_dtx,
         ),
     }
+}
+
+fn read_early_audio(table: &Table<'_>, base: Duration) -> Duration {
+    let base = u32::try_from(base.as_millis()).unwrap_or(0);
+    let millis = table.number("early_audio_ms", 0..=1_000, base);
+    Duration::from_millis(millis.into())
 }
 
 fn read_gain(table: &Table<'_>, key: &'static str, base: Decibels) -> Decibels {

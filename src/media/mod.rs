@@ -11,9 +11,9 @@ pub mod g711;
 pub mod g722;
 pub mod gain;
 pub mod ice;
+mod lateness;
 #[cfg(test)]
 mod link;
-mod lateness;
 mod opus;
 mod outbox;
 mod pacer;
@@ -23,6 +23,7 @@ mod reorder;
 pub mod rtcp;
 pub mod rtp;
 mod sender;
+mod shorten;
 pub mod source;
 pub mod srtp;
 mod ticks;

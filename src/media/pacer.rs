@@ -7,9 +7,11 @@
 //! * Sound after silence begins with a margin of at least `CUSHION`: one more frame of fill leaves first if need be. So the
 //!   ordinary jitter of a local network does not tear holes.
 //! * A hole (late packet, loss, stall) is filled, and what comes late then has one frame more of margin. So the margin
-//!   grows to what the peer's jitter needs and no further than `MARGIN_MAX`: a burst beyond that is dropped.
-//! * When for `WINDOW` no frame was nearer to its slot than `EXCESS`, one frame is dropped, a quiet one if there is
-//!   any soon. So delay left over from a burst, or from a peer whose clock runs fast, is given back.
+//!   grows to what the peer's jitter needs and no further than `MARGIN_MAX`: of a burst beyond that, frames wait and leave
+//!   one in a slot.
+//! * When for `WINDOW` no frame was nearer to its slot than `EXCESS`, what is above `CUSHION` is `surplus`: whoever makes the
+//!   frames is to leave out so much, where it is not heard. So delay left over from a burst, or from a peer whose clock
+//!   runs fast, is given back.
 //!
 //! **Following** (toward a PBX). Nothing is made up: a frame leaves as it arrives, and the receiver's jitter buffer sees
 //! the sender's own rhythm. Timestamps skip what the sender skipped: by its timestamps within one run of packets, by the
@@ -17,16 +19,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::media::shorten::Need;
 use crate::media::ticks::Ticks;
 
 const FRAME: Duration = Duration::from_millis(20);
 const CUSHION: Duration = Duration::from_millis(10);
 /// A packet of 60 ms and the jitter of a bad network.
 const MARGIN_MAX: Duration = Duration::from_millis(80);
-const EXCESS: Duration = Duration::from_millis(30);
+const EXCESS: Duration = Duration::from_millis(20);
 /// One second.
 const WINDOW: u32 = 50;
-/// Frames that the search for a quiet one may take.
+/// Frames that the search for a good place to leave something out may take.
 const PATIENCE: u32 = 25;
 /// So many slots of fill are silence; fewer are a hole in speech, which more fill would only widen.
 const SILENCE: u32 = 5;
@@ -49,8 +52,6 @@ pub struct Candidate {
     pub length: Ticks,
     /// What the sender left out before it.
     pub gap: Gap,
-    /// Its loss would hardly be heard.
-    pub quiet: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,10 +68,11 @@ pub enum Verdict {
     /// Send it, after a frame of fill.
     FillFirst,
     /// Send it; timestamps skip so much before it.
-    Send {
-        skip: Ticks,
-    },
-    Drop,
+    Send { skip: Ticks },
+    /// Not yet: enough is ahead of the clock.
+    Wait,
+    /// Nothing may leave.
+    Closed,
 }
 
 pub struct Pacer {
@@ -98,7 +100,10 @@ enum Last {
 #[derive(Clone, Copy)]
 struct Watch {
     lowest: Duration,
+    /// Since it began to look.
     frames: u32,
+    /// What it found when it last looked, less what was left out since.
+    surplus: Ticks,
 }
 
 impl Pacer {
@@ -141,6 +146,27 @@ impl Pacer {
         self.mode == Mode::Fed
     }
 
+    /// Nothing could ever leave so far.
+    pub fn is_untouched(&self) -> bool {
+        matches!(self.clock, Clock::Stopped { due: None })
+    }
+
+    /// What is ahead of the clock for nothing, and how urgently it should be left out.
+    pub fn surplus(&self) -> (Ticks, Need) {
+        let need = match self.watch.frames < PATIENCE {
+            true => Need::Slight,
+            false => Need::Absolute,
+        };
+        (self.watch.surplus, need)
+    }
+
+    /// So much was left out of what is to be sent.
+    pub fn leave_out(&mut self, ticks: Ticks) {
+        self.watch.surplus = self.watch.surplus - ticks;
+        self.watch.frames = 0;
+        self.watch.lowest = Duration::MAX;
+    }
+
     /// When the next slot leaves whatever there is.
     pub fn due(&self) -> Option<Instant> {
         match self.clock {
@@ -158,14 +184,15 @@ impl Pacer {
         pause(due, now)
     }
 
-    /// Takes the next slot if it is due.
-    pub fn take_due(&mut self, now: Instant) -> bool {
+    /// Takes the next slot if it is due; `sound`: for a frame that waited.
+    pub fn take_due(&mut self, now: Instant, sound: bool) -> bool {
         let Some(due) = self.due().filter(|due| *due <= now) else {
             return false;
         };
         let halted = now.duration_since(due) > HALT;
         self.set_due(if halted { now } else { due } + FRAME);
         self.last = match self.last {
+            _ if sound => Last::Sound,
             Last::Fill(slots) => Last::Fill(slots.saturating_add(1)),
             Last::Sound => Last::Fill(1),
         };
@@ -182,7 +209,7 @@ impl Pacer {
     /// A frame of sound is at hand; its slot is taken, with `FillFirst` also the one before.
     pub fn admit(&mut self, now: Instant, frame: Candidate) -> Verdict {
         match (self.mode, self.clock) {
-            (_, Clock::Stopped { .. }) => Verdict::Drop,
+            (_, Clock::Stopped { .. }) => Verdict::Closed,
             (Mode::Fed, Clock::Running { due }) => self.admit_fed(now, due.max(now), frame),
             (Mode::Following, Clock::Running { due }) => self.follow(now, due, frame),
         }
@@ -191,7 +218,7 @@ impl Pacer {
     fn admit_fed(&mut self, now: Instant, due: Instant, frame: Candidate) -> Verdict {
         let margin = due - now;
         if margin > MARGIN_MAX {
-            return Verdict::Drop;
+            return Verdict::Wait;
         }
         let resumes = match self.last {
             Last::Fill(slots) => slots >= SILENCE,
@@ -205,9 +232,7 @@ impl Pacer {
             self.set_due(due + FRAME + frame.length.duration());
             return Verdict::FillFirst;
         }
-        if self.watch.has_excess(margin, frame.quiet) {
-            return Verdict::Drop;
-        }
+        self.watch.see(margin);
         self.set_due(due + frame.length.duration());
         Verdict::Send { skip: Ticks::ZERO }
     }
@@ -242,20 +267,20 @@ impl Watch {
     const NEW: Self = Self {
         lowest: Duration::MAX,
         frames: 0,
+        surplus: Ticks::ZERO,
     };
 
-    fn has_excess(&mut self, margin: Duration, quiet: bool) -> bool {
+    fn see(&mut self, margin: Duration) {
         self.lowest = self.lowest.min(margin);
         self.frames += 1;
-        if self.frames < WINDOW {
-            return false;
+        if self.frames >= WINDOW {
+            let excess = Some(self.lowest).filter(|lowest| *lowest >= EXCESS);
+            let surplus = excess.map_or(Duration::ZERO, |lowest| lowest - CUSHION);
+            *self = Self {
+                surplus: Ticks::in_duration(surplus),
+                ..Self::NEW
+            };
         }
-        let excess = self.lowest >= EXCESS;
-        let drops = excess && (quiet || self.frames >= WINDOW + PATIENCE);
-        if drops || !excess {
-            *self = Self::NEW;
-        }
-        drops
     }
 }
 
@@ -266,7 +291,6 @@ mod tests {
     const SOUND: Candidate = Candidate {
         length: Ticks::FRAME,
         gap: Gap::None,
-        quiet: false,
     };
 
     fn ms(millis: u64) -> Duration {
@@ -278,7 +302,8 @@ mod tests {
         start: Instant,
         fills: u32,
         sounds: u32,
-        dropped: u32,
+        waiting: u32,
+        left_out: Ticks,
     }
 
     impl Fed {
@@ -291,19 +316,31 @@ mod tests {
                 start,
                 fills: 0,
                 sounds: 0,
-                dropped: 0,
+                waiting: 0,
+                left_out: Ticks::ZERO,
             }
         }
 
         fn run_to(&mut self, at: Duration) {
             while let Some(due) = self.pacer.due().filter(|due| *due <= self.start + at) {
-                assert!(self.pacer.take_due(due));
-                self.fills += 1;
+                let waited = self.waiting > 0;
+                assert!(self.pacer.take_due(due, waited));
+                match waited {
+                    true => self.waiting -= 1,
+                    false => self.fills += 1,
+                }
             }
         }
 
+        /// A frame comes. Whole frames are left out: where there is less than one too much, all of it stays.
         fn sound(&mut self, at: Duration) {
             self.run_to(at);
+            let (surplus, _) = self.pacer.surplus();
+            if surplus >= Ticks::FRAME {
+                self.pacer.leave_out(Ticks::FRAME);
+                self.left_out += Ticks::FRAME;
+                return;
+            }
             match self.pacer.admit(self.start + at, SOUND) {
                 Verdict::FillFirst => {
                     self.fills += 1;
@@ -313,7 +350,8 @@ mod tests {
                     assert_eq!(skip, Ticks::ZERO);
                     self.sounds += 1;
                 }
-                Verdict::Drop => self.dropped += 1,
+                Verdict::Wait => self.waiting += 1,
+                Verdict::Closed => panic!("it runs"),
             }
         }
 
@@ -339,7 +377,8 @@ mod tests {
             for n in 5..500 {
                 fed.sound(ms(20 * n + phase));
             }
-            assert_eq!((fed.sounds, fed.dropped), (495, 0), "phase {phase}");
+            assert_eq!((fed.sounds, fed.waiting), (495, 0), "phase {phase}");
+            assert_eq!(fed.left_out, Ticks::ZERO, "phase {phase}");
             assert!(fed.fills <= 7, "phase {phase}: {} fills", fed.fills);
         }
     }
@@ -352,11 +391,11 @@ mod tests {
         for n in 1..500 {
             fed.sound(ms(100 + 20 * n + n * 7 % 10));
         }
-        assert_eq!((fed.fills, fed.dropped), (before, 0));
+        assert_eq!((fed.fills, fed.left_out), (before, Ticks::ZERO));
     }
 
     #[test]
-    fn burst_after_a_stall_is_cut_and_its_delay_given_back() {
+    fn burst_after_a_stall_waits_and_its_delay_is_given_back() {
         let mut fed = Fed::new();
         for n in 0..100 {
             fed.sound(ms(20 * n));
@@ -365,11 +404,13 @@ mod tests {
             fed.sound(ms(3_000));
         }
         assert!(fed.margin(ms(3_000)) <= MARGIN_MAX + FRAME);
-        assert!(fed.dropped >= 45);
+        assert!(fed.waiting >= 45);
+        fed.waiting = 0;
         for n in 1..400 {
             fed.sound(ms(3_000 + 20 * n));
         }
         assert!(fed.margin(ms(10_980)) <= EXCESS + FRAME);
+        assert_eq!(fed.waiting, 0);
     }
 
     #[test]
@@ -380,7 +421,8 @@ mod tests {
             fed.sound(at);
             assert!(fed.margin(at) <= MARGIN_MAX + FRAME);
         }
-        assert!((15..25).contains(&fed.dropped), "{} dropped", fed.dropped);
+        let left_out = fed.left_out.frames();
+        assert!((15..25).contains(&left_out), "{left_out} left out");
     }
 
     #[test]
@@ -389,7 +431,7 @@ mod tests {
         for n in 0..20_000u64 {
             fed.sound(Duration::from_micros(20_020 * n));
         }
-        assert_eq!(fed.dropped, 0);
+        assert_eq!(fed.left_out, Ticks::ZERO);
         assert!((15..30).contains(&fed.fills), "{} fills", fed.fills);
     }
 
@@ -398,8 +440,8 @@ mod tests {
         let mut fed = Fed::new();
         fed.run_to(ms(100));
         let late = fed.start + ms(5_000);
-        assert!(fed.pacer.take_due(late));
-        assert!(!fed.pacer.take_due(late));
+        assert!(fed.pacer.take_due(late, false));
+        assert!(!fed.pacer.take_due(late, false));
     }
 
     #[test]

@@ -35,6 +35,15 @@ impl Rate {
         }
     }
 
+    /// How long so many samples take, in whole ticks.
+    pub fn ticks(self, samples: usize) -> Ticks {
+        let narrow = match self {
+            Self::Narrow => samples,
+            Self::Wide => samples / 2,
+        };
+        Ticks(u32::try_from(narrow).unwrap_or(u32::MAX))
+    }
+
     /// How many samples a stretch of time takes.
     pub fn samples(self, time: Ticks) -> usize {
         match self {
@@ -60,6 +69,7 @@ mod tests {
             assert_eq!(Rate::between(from, to), rate, "{from:?} {to:?}");
         }
         assert_eq!(Rate::Wide.samples(Ticks::FRAME), 320);
+        assert_eq!(Rate::Wide.ticks(320), Ticks::FRAME);
         assert_eq!(Rate::Wide.hertz(), 2 * Rate::Narrow.hertz());
     }
 }

@@ -22,7 +22,7 @@ fn pcmu(samples: &[i16]) -> Vec<u8> {
 }
 
 /// The PBX speaks from `start` on, in packets of `packet` samples, the nth late by `late(n)`.
-fn pbx_speaks(
+pub fn pbx_speaks(
     world: &mut World,
     stream: &mut Stream,
     start: Duration,
@@ -38,7 +38,7 @@ fn pbx_speaks(
 }
 
 /// What WhatsApp's user hears.
-fn decoded(heard: &[Heard]) -> Vec<i16> {
+pub fn decoded(heard: &[Heard]) -> Vec<i16> {
     let mut decoder = opus::Decoder::new(8000, opus::Channels::Mono).unwrap();
     let mut sound = Vec::new();
     for packet in heard {

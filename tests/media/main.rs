@@ -4,6 +4,7 @@ mod sound;
 mod world;
 
 mod anything;
+mod catching_up;
 mod digits;
 mod feeding;
 mod listening;

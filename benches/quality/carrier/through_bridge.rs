@@ -251,6 +251,7 @@ fn habits(keep_fed: bool) -> Habits {
         opus_bitrate: 20_000,
         opus_complexity: 5,
         opus_fec: true,
+        early_audio: Duration::from_secs(1),
         gain_from: Decibels(0),
         gain_to: Decibels(0),
         opus_dtx: Dtx::Never,

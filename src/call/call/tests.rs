@@ -46,6 +46,7 @@ fn spec() -> BridgeSpec {
             opus_bitrate: 20_000,
             opus_complexity: 0,
             opus_fec: false,
+            early_audio: Duration::from_secs(1),
             gain_from: Decibels(0),
             gain_to: Decibels(0),
             opus_dtx: Dtx::IfAsked,

@@ -43,15 +43,14 @@ impl Bands {
         match self.rate {
             Rate::Narrow => {
                 let count = law.decode(packet, room);
-                self.concealer.hear(room.get_mut(..count)?);
-                Some(count)
+                Some(self.concealer.hear(room.get_mut(..count)?))
             }
             Rate::Wide => {
                 let mut band: Band = [0; _];
                 let count = law.decode(packet, &mut band);
                 let low = band.get_mut(..count)?;
-                self.concealer.hear(low);
-                Some(self.joiner.join(low, &[], room))
+                let heard = self.concealer.hear(low);
+                Some(self.joiner.join(low.get(..heard)?, &[], room))
             }
         }
     }
@@ -59,15 +58,20 @@ impl Bands {
     pub fn decode_g722(&mut self, packet: &[u8], room: &mut [i16]) -> Option<usize> {
         let (mut low, mut high): (Band, Band) = ([0; _], [0; _]);
         let count = self.decoder.decode(packet, &mut low, &mut high);
-        let (low, high) = (low.get_mut(..count)?, high.get(..count)?);
-        self.concealer.hear(low);
+        let heard = self.concealer.hear(low.get_mut(..count)?);
+        let (low, high) = (low.get(..heard)?, high.get(count - heard..count)?);
         match self.rate {
             Rate::Narrow => {
-                room.get_mut(..count)?.copy_from_slice(low);
-                Some(count)
+                room.get_mut(..heard)?.copy_from_slice(low);
+                Some(heard)
             }
             Rate::Wide => Some(self.joiner.join(low, high, room)),
         }
+    }
+
+    /// What is decoded next was late and not lost.
+    pub fn expect_late(&mut self) {
+        self.concealer.expect_late();
     }
 
     /// Fills all of `room`, at most as long as a packet.

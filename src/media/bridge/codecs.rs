@@ -147,7 +147,7 @@ impl Codecs {
         pcm.append(length, |room| {
             let made = match (fec, &mut self.decoder) {
                 (Some(next), Some(decoder)) => decoder.recover(next, room),
-                (None, _) | (_, None) => self.conceal(codec, room),
+                (None, _) | (_, None) => self.make_up(codec, room),
             };
             made.then_some(room.len())
         });
@@ -160,8 +160,23 @@ impl Codecs {
         }
     }
 
-    /// Goes on as the last packets of `codec` would have. Whole steps of 2.5 ms.
-    pub fn conceal(&mut self, codec: Codec, samples: &mut [i16]) -> bool {
+    /// Appends at least `length` of what the last packets of `codec` would have gone on with.
+    pub fn conceal(&mut self, codec: Codec, length: Ticks, pcm: &mut Pcm) -> bool {
+        let length = match codec {
+            Codec::Opus => Ticks(length.0.next_multiple_of(OPUS_STEP)),
+            Codec::G722 | Codec::Pcmu | Codec::Pcma => length,
+        };
+        pcm.append(length, |room| {
+            self.make_up(codec, room).then_some(room.len())
+        })
+    }
+
+    /// What comes next of G.711 or G.722 was late and not lost: it need not begin where the concealed sound began.
+    pub fn expect_late(&mut self) {
+        self.bands.expect_late();
+    }
+
+    fn make_up(&mut self, codec: Codec, samples: &mut [i16]) -> bool {
         match (codec, &mut self.decoder) {
             (Codec::Opus, Some(decoder)) => decoder.conceal(samples),
             (Codec::Opus, None) => false,

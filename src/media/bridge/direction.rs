@@ -6,13 +6,13 @@
 //! the two codes of zero in μ-law). Opus of another packet time than 20 ms goes that way too when the other side is
 //! WhatsApp, which takes nothing else (dossier 1.2).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::media::bridge::codecs::{Codecs, Hole, MadeUp, Plan, copy, length};
 use crate::media::bridge::egress::{Content, Egress};
 use crate::media::bridge::ingress::Payload;
 use crate::media::bridge::no_audio::Came;
-use crate::media::bridge::pcm::{Frame, Pcm, is_quiet, is_silent};
+use crate::media::bridge::pcm::{Frame, Pcm, is_silent};
 use crate::media::bridge::timeline::{Before, LONGEST_LOSS, Timeline};
 use crate::media::event_in::{EventReceiver, Heard};
 use crate::media::gain::{Decibels, Gain};
@@ -21,11 +21,16 @@ use crate::media::outbox::Outbox;
 use crate::media::pacer::{Candidate, Gap, Verdict};
 use crate::media::rate::Rate;
 use crate::media::reorder::Ordered;
+use crate::media::shorten::{Need, SHORTEST};
 use crate::media::ticks::Ticks;
 use crate::sdp::Codec;
 
 /// An Opus packet of a byte or two tells that there is nothing to tell.
 const DTX_BYTES: usize = 2;
+/// So much at hand can be shortened.
+const ENOUGH: Ticks = Ticks(320);
+/// More waits than can be played a little faster.
+const LONG: Ticks = Ticks(1_600);
 
 pub struct Direction {
     codecs: Codecs,
@@ -37,6 +42,8 @@ pub struct Direction {
     made_up: MadeUp,
     came: Came,
     gain: Option<Gain>,
+    /// So much is kept of what is said before the other side can be sent to.
+    early: Ticks,
 }
 
 /// What became of a packet.
@@ -75,6 +82,7 @@ impl Direction {
             made_up: MadeUp::default(),
             came: Came::default(),
             gain: Gain::of(level),
+            early: Ticks::ZERO,
         }
     }
 
@@ -86,7 +94,7 @@ impl Direction {
     /// Another run of packets begins. The digit that was down has ended.
     pub fn begin_run(&mut self) -> Option<Heard> {
         self.timeline.reset();
-        self.pcm.clear();
+        self.drop_rest();
         self.events.reset()
     }
 
@@ -113,18 +121,61 @@ impl Direction {
         self.events.deadline()
     }
 
-    /// A slot that nothing came for: a short hole is concealed, a long one is silence.
+    /// Sound waits for its slot.
+    pub fn is_waiting(&self) -> bool {
+        self.pcm.has_frame()
+    }
+
+    /// This side is there: what it says before the other side can be sent to is kept, the last so much of it.
+    pub fn keep_early(&mut self, most: Duration) {
+        self.early = Ticks::in_duration(most);
+    }
+
+    /// A slot that is due: what waits takes it. A short hole is concealed, a long one is silence.
     pub fn fill(&mut self, now: Instant, out: &mut Out<'_>) {
-        let silent = Frame::silent(self.codecs.rate());
-        let mut frame = silent;
+        if self.pcm.has_frame() {
+            return self.catch_up(now, out);
+        }
+        let made_up = Ticks::FRAME - self.pcm.len();
         let conceals = self
             .timeline
             .codec()
             .filter(|_| self.filled < LONGEST_LOSS)
-            .is_some_and(|codec| self.codecs.conceal(codec, &mut frame));
-        self.filled += Ticks::FRAME;
-        let frame = if conceals { frame } else { silent };
+            .is_some_and(|codec| self.codecs.conceal(codec, made_up, &mut self.pcm));
+        self.filled += made_up;
+        let frame = match self.pcm.pop().filter(|_| conceals) {
+            Some(frame) => frame,
+            None => self.pcm.pop_rest(),
+        };
         self.send(now, &frame, Content::Fill, out);
+    }
+
+    /// What waits is played faster than it was said until it is gone.
+    fn catch_up(&mut self, now: Instant, out: &mut Out<'_>) {
+        let need = match self.pcm.len() < LONG {
+            true => Need::Urgent,
+            false => Need::Absolute,
+        };
+        if self.pcm.len() >= ENOUGH {
+            self.pcm.shorten(Ticks::FRAME, need);
+        }
+        if let Some(frame) = self.take_frame() {
+            self.send_sound(now, &frame, out);
+        }
+    }
+
+    fn take_frame(&mut self) -> Option<Frame> {
+        let frame = self.pcm.pop()?;
+        self.came.sound += u64::from(!is_silent(&frame));
+        self.filled = Ticks::ZERO;
+        Some(frame)
+    }
+
+    /// What is left of a packet belongs to nothing that follows, unless more waits.
+    fn drop_rest(&mut self) {
+        if !self.pcm.has_frame() {
+            self.pcm.clear();
+        }
     }
 
     /// What the peer of the other side loses, by its RTCP.
@@ -177,16 +228,34 @@ impl Direction {
             self.timeline.reset();
             return self.take_unheard();
         }
-        if !out.egress.takes_sound() {
-            return self.take_unheard();
-        }
         let sound = Sound {
             codec,
             payload: packet.payload,
             length,
             before,
         };
+        if !out.egress.takes_sound() {
+            if out.egress.is_awaited() {
+                self.keep(sound);
+            }
+            return self.take_unheard();
+        }
         self.carry(now, sound, out)
+    }
+
+    /// Nothing can leave yet: the newest is kept.
+    fn keep(&mut self, sound: Sound<'_>) {
+        if self.early > Ticks::ZERO {
+            let Sound {
+                codec,
+                payload,
+                length,
+                ..
+            } = sound;
+            self.pcm
+                .keep_newest(self.early.min(self.pcm.most()) - length);
+            self.codecs.decode(codec, payload, length, &mut self.pcm);
+        }
     }
 
     fn carry(&mut self, now: Instant, sound: Sound<'_>, out: &mut Out<'_>) -> Outcome {
@@ -206,16 +275,22 @@ impl Direction {
         self.came.sound += u64::from(opus::may_hold_voice(sound.payload));
         let lost = sound.before.lost - self.filled;
         out.egress.lose(lost, sound.length);
+        if is_left_out(sound, out.egress) {
+            return;
+        }
         let candidate = Candidate {
             length: sound.length,
             gap: sound.before.pause,
-            quiet: sound.payload.len() <= DTX_BYTES,
         };
-        if self.is_admitted(now, candidate, out) {
-            let write = |room: &mut [u8]| copy(sound.payload, room);
-            out.egress
-                .send_audio(now, out.outbox, sound.length, Content::Sound, write);
+        match out.egress.admit(now, candidate) {
+            Verdict::Wait | Verdict::Closed => return,
+            Verdict::FillFirst => self.send_silence(now, out),
+            Verdict::Send { .. } => {}
         }
+        self.filled = Ticks::ZERO;
+        let write = |room: &mut [u8]| copy(sound.payload, room);
+        out.egress
+            .send_audio(now, out.outbox, sound.length, Content::Sound, write);
     }
 
     fn transcode(&mut self, now: Instant, sound: Sound<'_>, out: &mut Out<'_>) -> Outcome {
@@ -226,20 +301,30 @@ impl Direction {
             before,
         } = sound;
         if before.pause != Gap::None {
-            self.pcm.clear();
+            self.drop_rest();
         }
+        let catches_up = self.pcm.len() >= ENOUGH;
         let hole = Hole {
             length: before.lost - self.filled,
             next: Some(payload).filter(|_| before.pause == Gap::None),
         };
+        if self.filled > before.lost {
+            self.codecs.expect_late();
+        }
         self.repair(codec, hole);
-        self.offer_frames(now, Gap::None, out);
+        if !catches_up {
+            self.offer_frames(now, Gap::None, out);
+        }
         let decoded = self.codecs.decode(codec, payload, length, &mut self.pcm);
         if !decoded {
             self.repair(codec, Hole { length, next: None });
         }
         self.came.packets += u64::from(decoded);
-        self.offer_frames(now, before.pause, out);
+        self.pcm.keep_newest(self.pcm.most());
+        if !catches_up {
+            self.shorten(out);
+            self.offer_frames(now, before.pause, out);
+        }
         match decoded {
             true => Outcome::Used,
             false => Outcome::Undecodable,
@@ -252,32 +337,51 @@ impl Direction {
         self.made_up.concealed += made_up.concealed;
     }
 
-    /// `gap` lies before the first of them.
-    fn offer_frames(&mut self, now: Instant, mut gap: Gap, out: &mut Out<'_>) {
-        while let Some(frame) = self.pcm.pop() {
-            self.came.sound += u64::from(!is_silent(&frame));
-            let candidate = Candidate {
-                length: Ticks::FRAME,
-                gap: std::mem::replace(&mut gap, Gap::None),
-                quiet: is_quiet(&frame),
-            };
-            if self.is_admitted(now, candidate, out) {
-                self.send(now, &frame, Content::Sound, out);
+    /// Leaves out what makes the stream late for nothing. Two frames are needed for that: one waits for the other.
+    fn shorten(&mut self, out: &mut Out<'_>) {
+        let (surplus, need) = out.egress.surplus();
+        if surplus >= SHORTEST && self.pcm.len() >= ENOUGH {
+            let left_out = self.pcm.shorten(surplus.min(Ticks::FRAME), need);
+            if left_out > Ticks::ZERO {
+                out.egress.leave_out(left_out);
             }
         }
     }
 
-    fn is_admitted(&mut self, now: Instant, candidate: Candidate, out: &mut Out<'_>) -> bool {
-        match out.egress.admit(now, candidate) {
-            Verdict::Drop => return false,
-            Verdict::FillFirst => {
-                let silent = Frame::silent(self.codecs.rate());
-                self.send(now, &silent, Content::Fill, out);
-            }
-            Verdict::Send { .. } => {}
+    /// `gap` lies before the first of them.
+    fn offer_frames(&mut self, now: Instant, mut gap: Gap, out: &mut Out<'_>) {
+        let (surplus, _) = out.egress.surplus();
+        if surplus >= SHORTEST && self.pcm.len() < ENOUGH {
+            return;
         }
-        self.filled = Ticks::ZERO;
-        true
+        while self.pcm.has_frame() {
+            let candidate = Candidate {
+                length: Ticks::FRAME,
+                gap: std::mem::replace(&mut gap, Gap::None),
+            };
+            let verdict = out.egress.admit(now, candidate);
+            if verdict == Verdict::Wait {
+                return;
+            }
+            let frame = self.take_frame();
+            match (verdict, frame) {
+                (Verdict::Wait | Verdict::Closed, _) | (_, None) => {}
+                (Verdict::Send { .. }, Some(frame)) => self.send_sound(now, &frame, out),
+                (Verdict::FillFirst, Some(frame)) => {
+                    self.send_silence(now, out);
+                    self.send_sound(now, &frame, out);
+                }
+            }
+        }
+    }
+
+    fn send_sound(&mut self, now: Instant, frame: &Frame, out: &mut Out<'_>) {
+        self.send(now, frame, Content::Sound, out);
+    }
+
+    fn send_silence(&mut self, now: Instant, out: &mut Out<'_>) {
+        let silent = Frame::silent(self.codecs.rate());
+        self.send(now, &silent, Content::Fill, out);
     }
 
     fn send(&mut self, now: Instant, frame: &Frame, content: Content, out: &mut Out<'_>) {
@@ -294,4 +398,15 @@ impl Direction {
         out.egress
             .send_audio(now, out.outbox, Ticks::FRAME, content, encode);
     }
+}
+
+/// Of packets that pass as they are only a whole one can be left out: a silent one, if there is any soon.
+fn is_left_out(sound: Sound<'_>, egress: &mut Egress) -> bool {
+    let (surplus, need) = egress.surplus();
+    let quiet = sound.payload.len() <= DTX_BYTES || need == Need::Absolute;
+    let left_out = surplus >= sound.length && quiet;
+    if left_out {
+        egress.leave_out(sound.length);
+    }
+    left_out
 }

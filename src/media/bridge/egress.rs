@@ -11,6 +11,7 @@ use crate::media::outbox::{Destination, Outbox};
 use crate::media::pacer::{Candidate, Mode, Pacer, Verdict};
 use crate::media::rtp::{Header, RtpTime};
 use crate::media::sender::Sender;
+use crate::media::shorten::Need;
 use crate::media::srtp;
 use crate::media::ticks::Ticks;
 use crate::sdp::{Agreement, Codec, Direction, PayloadType, Protection, TelephoneEvent};
@@ -154,15 +155,30 @@ impl Egress {
         }
     }
 
-    pub fn deadline(&self) -> Option<Instant> {
-        let clocked = self.pacer.is_fed() || self.events.is_active();
+    /// Sound will be of use, but nothing could leave so far.
+    pub fn is_awaited(&self) -> bool {
+        self.pacer.is_untouched()
+    }
+
+    /// Of the next slot, if it has one. `waiting`: there is sound for it.
+    pub fn deadline(&self, waiting: bool) -> Option<Instant> {
+        let clocked = self.pacer.is_fed() || self.events.is_active() || waiting;
         self.pacer.due().filter(|_| clocked)
+    }
+
+    /// What may be left out of the sound to come, and how urgently.
+    pub fn surplus(&self) -> (Ticks, Need) {
+        self.pacer.surplus()
+    }
+
+    pub fn leave_out(&mut self, ticks: Ticks) {
+        self.pacer.leave_out(ticks);
     }
 
     /// A frame of sound is at hand; after `FillFirst` the caller sends a fill and then it.
     pub fn admit(&mut self, now: Instant, frame: Candidate) -> Verdict {
         if self.events.is_active() {
-            return Verdict::Drop;
+            return Verdict::Closed;
         }
         let verdict = self.pacer.admit(now, frame);
         if let Verdict::Send { skip } = verdict {
@@ -171,10 +187,11 @@ impl Egress {
         verdict
     }
 
-    /// Uses the next slot if it is due.
-    pub fn take_due(&mut self, now: Instant, outbox: &mut Outbox) -> Option<Due> {
-        self.deadline()?;
-        if !self.pacer.take_due(now) {
+    /// Uses the next slot if it is due. `waiting`: there is sound for it.
+    pub fn take_due(&mut self, now: Instant, outbox: &mut Outbox, waiting: bool) -> Option<Due> {
+        self.deadline(waiting)?;
+        let sound = waiting && !self.events.is_active();
+        if !self.pacer.take_due(now, sound) {
             return None;
         }
         let slot = self.clocks().and_then(|clocks| {
@@ -190,7 +207,7 @@ impl Egress {
                 self.send_event(now, outbox, timestamp, marker, &payload);
                 Some(Due::Done)
             }
-            Some(Slot::Pause) | None if self.pacer.is_fed() => Some(Due::Fill),
+            Some(Slot::Pause) | None if self.pacer.is_fed() || sound => Some(Due::Fill),
             Some(Slot::Pause) | None => {
                 self.sender.pass(Ticks::FRAME);
                 Some(Due::Done)

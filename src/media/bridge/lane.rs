@@ -71,7 +71,10 @@ impl Lane<'_> {
     }
 
     pub fn run_slots(&mut self, now: Instant) {
-        while let Some(due) = self.out.egress.take_due(now, self.out.outbox) {
+        while let Some(due) = {
+            let waiting = self.direction.is_waiting();
+            self.out.egress.take_due(now, self.out.outbox, waiting)
+        } {
             match due {
                 Due::Fill => self.direction.fill(now, &mut self.out),
                 Due::Done => {}

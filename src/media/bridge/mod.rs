@@ -81,6 +81,10 @@ pub struct Habits {
     pub opus_complexity: u8,
     /// In-band FEC in what we send.
     pub opus_fec: bool,
+    /// Of what the other side says after its `Command::Start`, but before packets may leave to this one, the last so much
+    /// is kept (at most a second) and then played faster than it was said, until it is caught up. Zero: it is dropped.
+    /// Opus that is passed through is never kept.
+    pub early_audio: Duration,
     /// What is decoded is made so much louder: what this side says, and what it hears. Opus that is passed through stays as
     /// it is.
     pub gain_from: Decibels,
@@ -286,7 +290,7 @@ impl Bridge {
                 let stream = &self.streams[side];
                 [
                     stream.ingress.deadline(),
-                    stream.egress.deadline(),
+                    stream.egress.deadline(self.directions[!side].is_waiting()),
                     stream.reporting.deadline(),
                     stream.watch.deadline(),
                     self.directions[side].deadline(),
@@ -345,6 +349,8 @@ impl Bridge {
     }
 
     fn start(&mut self, now: Instant, side: Side) {
+        let most = self.streams[!side].habits.early_audio;
+        self.directions[side].keep_early(most);
         let stream = &mut self.streams[side];
         stream.egress.start(now);
         stream.ingress.expect(now);

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::media::rate::Rate;
+use crate::media::shorten::{Need, shorten};
 use crate::media::ticks::Ticks;
 
 /// Samples of 20 ms at the higher rate.
@@ -44,12 +45,18 @@ impl DerefMut for Frame {
     }
 }
 
-/// 100 ms concealed, 120 ms decoded, and what was left of a frame.
-const CAPACITY: usize = 4_096;
+/// What may wait.
+const MOST: usize = 8_000;
+/// That, 100 ms concealed, and 120 ms decoded at the higher rate.
+const CAPACITY: usize = MOST + 4_096;
+/// Looked at to find what may be left out: 40 ms.
+const NEAR: Ticks = Ticks(320);
+/// Overlapped where the oldest is dropped.
+const SEAM: usize = 40;
 
 pub struct Pcm {
     rate: Rate,
-    samples: [i16; CAPACITY],
+    samples: Box<[i16; CAPACITY]>,
     len: usize,
 }
 
@@ -57,7 +64,7 @@ impl Pcm {
     pub fn new(rate: Rate) -> Self {
         Self {
             rate,
-            samples: [0; CAPACITY],
+            samples: Box::new([0; CAPACITY]),
             len: 0,
         }
     }
@@ -74,6 +81,19 @@ impl Pcm {
         self.len = 0;
     }
 
+    pub fn len(&self) -> Ticks {
+        self.rate.ticks(self.len)
+    }
+
+    /// So much may wait: a second at the lower rate, half at the higher one.
+    pub fn most(&self) -> Ticks {
+        self.rate.ticks(MOST)
+    }
+
+    pub fn has_frame(&self) -> bool {
+        self.len() >= Ticks::FRAME
+    }
+
     /// Lets `write` put up to `most` at the end and say how many samples they are.
     pub fn append(&mut self, most: Ticks, write: impl FnOnce(&mut [i16]) -> Option<usize>) -> bool {
         let most = self.rate.samples(most);
@@ -86,20 +106,50 @@ impl Pcm {
     }
 
     pub fn pop(&mut self) -> Option<Frame> {
-        let mut frame = Frame::silent(self.rate);
-        let len = frame.len();
-        frame.copy_from_slice(self.samples.get(..len).filter(|_| len <= self.len)?);
-        self.samples.copy_within(len..self.len, 0);
-        self.len -= len;
-        Some(frame)
+        self.has_frame().then(|| self.pop_rest())
     }
-}
 
-/// So soft that leaving it out is not heard: about -50 dBm0.
-pub fn is_quiet(frame: &[i16]) -> bool {
-    const MEAN_MAGNITUDE: u32 = 60;
-    let sum: u32 = frame.iter().map(|s| u32::from(s.unsigned_abs())).sum();
-    sum < MEAN_MAGNITUDE * frame.len() as u32
+    /// What is left of a frame, and silence.
+    pub fn pop_rest(&mut self) -> Frame {
+        let mut frame = Frame::silent(self.rate);
+        let len = self.len.min(frame.len());
+        frame[..len].copy_from_slice(&self.samples[..len]);
+        self.drop_first(len);
+        frame
+    }
+
+    /// Leaves out up to `most` where it is least heard, and says how much.
+    pub fn shorten(&mut self, most: Ticks, need: Need) -> Ticks {
+        let near = self.len.min(self.rate.samples(NEAR));
+        let Some(gap) = shorten(self.rate, &mut self.samples[..near], most, need) else {
+            return Ticks::ZERO;
+        };
+        let samples = self.rate.samples(gap);
+        self.samples.copy_within(near..self.len, near - samples);
+        self.len -= samples;
+        gap
+    }
+
+    /// Drops the oldest so that no more than `most` waits.
+    pub fn keep_newest(&mut self, most: Ticks) {
+        let surplus = self.len.saturating_sub(self.rate.samples(most));
+        if surplus == 0 {
+            return;
+        }
+        let seam = SEAM.min(self.len - surplus);
+        let leaving: [i16; SEAM] = std::array::from_fn(|n| self.samples[n]);
+        self.drop_first(surplus);
+        for (n, sample) in self.samples[..seam].iter_mut().enumerate() {
+            let n = n as i32;
+            let mixed = i32::from(leaving[n as usize]) * (SEAM as i32 - n) + i32::from(*sample) * n;
+            *sample = (mixed / SEAM as i32) as i16;
+        }
+    }
+
+    fn drop_first(&mut self, samples: usize) {
+        self.samples.copy_within(samples..self.len, 0);
+        self.len -= samples;
+    }
 }
 
 /// No louder than the finest step of A-law, which has no zero: digital silence, and what a codec makes of it.
@@ -138,17 +188,46 @@ mod tests {
 
     #[test]
     fn bounded() {
-        for (rate, most) in [(Rate::Narrow, 4), (Rate::Wide, 2)] {
+        for rate in [Rate::Narrow, Rate::Wide] {
             let mut pcm = Pcm::new(rate);
             let taken = (0..100).filter(|_| append(&mut pcm, 960)).count();
-            assert_eq!(taken, most);
+            assert_eq!(taken, CAPACITY / rate.samples(Ticks(960)));
+            pcm.keep_newest(pcm.most());
+            assert_eq!(pcm.len(), rate.ticks(MOST));
+            assert!(append(&mut pcm, 960));
         }
     }
 
     #[test]
+    fn oldest_is_dropped_without_a_step() {
+        let mut pcm = Pcm::new(Rate::Narrow);
+        for level in [0, 8_000] {
+            pcm.append(Ticks(800), |room| {
+                room.fill(level);
+                Some(room.len())
+            });
+        }
+        pcm.keep_newest(Ticks(480));
+        let frames = std::iter::from_fn(|| pcm.pop());
+        let kept: Vec<i16> = frames.flat_map(|frame| frame.to_vec()).collect();
+        assert_eq!((kept.len(), kept[0], kept[479]), (480, 0, 8_000));
+        assert!(kept.windows(2).all(|pair| pair[1] - pair[0] <= 200));
+    }
+
+    #[test]
+    fn waiting_sound_is_shortened_in_front() {
+        let mut pcm = Pcm::new(Rate::Narrow);
+        append(&mut pcm, 960);
+        assert_eq!(pcm.shorten(Ticks(100), Need::Slight), Ticks(100));
+        assert_eq!(pcm.len(), Ticks(860));
+        pcm.clear();
+        append(&mut pcm, 90);
+        assert_eq!(pcm.shorten(Ticks(100), Need::Absolute), Ticks::ZERO);
+        assert_eq!(pcm.pop_rest()[88..92], [1, 1, 0, 0]);
+    }
+
+    #[test]
     fn silence_is_quiet_and_speech_is_not() {
-        assert!(is_quiet(&[20; 160]));
-        assert!(!is_quiet(&[-3000; 160]));
         assert!(is_silent(&[-8; 160]));
         assert!(!is_silent(&[20; 160]));
     }

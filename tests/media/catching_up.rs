@@ -1,0 +1,187 @@
+//! Delay that came is given back, and no word is missing for it: after stalls, with clocks that differ, at the call's start.
+
+use std::time::Duration;
+
+use wabridge::media::bridge::Command;
+use wabridge::sdp::Codec;
+use wabridge::side::Side;
+
+use crate::feeding::{decoded, pbx_speaks};
+use crate::sound::{envelope, speech};
+use crate::world::{Heard, Stream, World, habits, ms, pbx, whatsapp};
+
+/// Loud enough to be speech, in an envelope.
+const LOUD: f64 = 500.0;
+
+/// A vowel at 125 Hz.
+fn vowel(millis: usize) -> Vec<i16> {
+    let turn = |n: usize, hertz: f64| (n as f64 / 8000.0 * hertz * std::f64::consts::TAU).sin();
+    (0..8 * millis)
+        .map(|n| ((turn(n, 125.0) + 0.5 * turn(n, 500.0)) * 6000.0) as i16)
+        .collect()
+}
+
+/// Words of a vowel, so long and so far apart.
+fn words(count: usize, length: usize, pause: usize) -> Vec<i16> {
+    (0..count)
+        .flat_map(|_| [vowel(length), vec![0; 8 * pause]].concat())
+        .collect()
+}
+
+fn is_loud(heard: &[Heard]) -> Vec<bool> {
+    envelope(&decoded(heard))
+        .iter()
+        .map(|l| *l > LOUD)
+        .collect()
+}
+
+/// When the last packet that holds speech left.
+fn last_word(world: &World) -> Duration {
+    let loud = is_loud(&world.heard.a);
+    let last = loud.iter().rposition(|loud| *loud).unwrap();
+    world.heard.a[last].at
+}
+
+/// How often silence is followed by speech.
+fn words_heard(world: &World) -> usize {
+    let loud = is_loud(&world.heard.a);
+    loud.windows(2).filter(|pair| !pair[0] && pair[1]).count()
+}
+
+/// The PBX speaks from 500 ms on; its network stalls for `stall` from packet 100 on, and delivers then all at once.
+fn stalled(sound: &[i16], stall: u64) -> World {
+    let mut world = World::answered(Codec::Pcmu);
+    let late = |n: usize| match n.checked_sub(100) {
+        Some(after) => ms(stall.saturating_sub(20 * after as u64)),
+        None => Duration::ZERO,
+    };
+    pbx_speaks(&mut world, &mut Stream::pcmu(1), ms(500), sound, 160, late);
+    world.run(ms(600 + sound.len() as u64 / 8 + 1_000));
+    world
+}
+
+#[test]
+fn delay_of_a_stall_is_gone_soon() {
+    for stall in [60, 100, 200, 400, 550, 2_000] {
+        let sound = [vowel(8_000), vec![0; 8_000]].concat();
+        let world = stalled(&sound, stall);
+        world.assert_whatsapp_is_fed(ms(100));
+        let late = last_word(&world).saturating_sub(ms(8_500));
+        assert!(late <= ms(30), "{stall} ms: {late:?}");
+    }
+}
+
+#[test]
+fn every_word_behind_a_stall_is_heard() {
+    let sound = words(20, 200, 200);
+    for stall in [0, 100, 200, 400, 550] {
+        let world = stalled(&sound, stall);
+        assert_eq!(words_heard(&world), 20, "{stall} ms");
+        let late = last_word(&world).saturating_sub(ms(500 + 20 * 400 - 200));
+        assert!(late <= ms(30), "{stall} ms: {late:?}");
+    }
+}
+
+#[test]
+fn clocks_that_differ_leave_neither_delay_nor_holes() {
+    for (ppm, seconds) in [(-500i64, 300), (-100, 300), (100, 300), (500, 300)] {
+        let mut world = World::answered(Codec::Pcmu);
+        let mut stream = Stream::pcmu(1);
+        let frame = vowel(20);
+        let codes: Vec<u8> = frame.iter().map(|s| (s >> 8) as u8 ^ 0xff).collect();
+        let packets = seconds * 50;
+        for n in 0..packets {
+            let at = Duration::from_nanos((n * 20 * (1_000_000 - ppm)) as u64);
+            let datagram = stream.packet(&codes, 160);
+            world.pbx_sends(at, datagram);
+        }
+        let end = Duration::from_nanos((packets * 20 * (1_000_000 - ppm)) as u64);
+        world.run(end);
+        world.assert_whatsapp_is_fed(ms(60));
+        let drifted = (seconds * ppm.abs() / 20_000) as u64;
+        let filled = world.bridge.report(world.now).sides.a.frames_filled;
+        let most = if ppm < 0 { drifted * 2 + 3 } else { 3 };
+        assert!(filled <= most, "{ppm} ppm: {filled} frames filled");
+        let sent = world.heard.a.len() as i64;
+        let due = end.as_millis() as i64 / 20;
+        assert!((sent - due).abs() <= 3, "{ppm} ppm: {sent} of {due}");
+    }
+}
+
+/// The PBX says `sound` from its answer on; WhatsApp can be sent to so much later.
+fn late_start(early_audio: Duration, sound: &[i16], later: Duration) -> World {
+    let mut whatsapps = habits(true);
+    whatsapps.early_audio = early_audio;
+    let mut world = World::with(whatsapps, habits(false));
+    world.agree(Side::A, whatsapp());
+    world.agree(Side::B, pbx(Codec::Pcmu));
+    pbx_speaks(&mut world, &mut Stream::pcmu(1), ms(0), sound, 160, |_| {
+        Duration::ZERO
+    });
+    world.command(Command::Start { side: Side::B });
+    world.run(later);
+    world.command(Command::Start { side: Side::A });
+    world.run(ms(sound.len() as u64 / 8 + 1_000));
+    world
+}
+
+#[test]
+fn first_words_wait_for_the_other_side_and_are_caught_up() {
+    let sound = words(12, 150, 150);
+    for later in [0, 100, 300, 600, 900] {
+        let world = late_start(ms(1_000), &sound, ms(later));
+        assert_eq!(words_heard(&world) + 1, 12, "{later} ms later");
+        let late = last_word(&world).saturating_sub(ms(12 * 300 - 150));
+        assert!(late <= ms(40), "{later} ms later: {late:?}");
+    }
+}
+
+#[test]
+fn first_words_are_dropped_where_the_profile_says_so() {
+    let world = late_start(Duration::ZERO, &words(12, 150, 150), ms(620));
+    assert_eq!(words_heard(&world), 10);
+}
+
+#[test]
+fn only_so_much_is_kept() {
+    let world = late_start(ms(400), &words(12, 150, 150), ms(1_200));
+    // Of the first four words the last one and the pause before it are within 400 ms.
+    assert_eq!(words_heard(&world), 8 + 1);
+}
+
+#[test]
+fn first_words_to_the_pbx_wait_too() {
+    let mut world = World::new();
+    world.agree(Side::A, whatsapp());
+    world.agree(Side::B, pbx(Codec::Pcmu));
+    let mut encoder =
+        opus::Encoder::new(8_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
+    let mut stream = Stream::new(3, crate::world::OPUS);
+    let sound = speech(4 * 8_000);
+    for (n, frame) in sound.chunks_exact(160).enumerate() {
+        let payload = encoder.encode_vec(frame, 400).unwrap();
+        let datagram = stream.packet(&payload, 960);
+        world.whatsapp_sends(ms(20 * n as u64), datagram);
+    }
+    world.command(Command::Start { side: Side::A });
+    world.run(ms(500));
+    assert!(world.heard.b.is_empty());
+    world.command(Command::Start { side: Side::B });
+    world.run(ms(5_000));
+    let heard = &world.heard.b;
+    for pair in heard.windows(2) {
+        let (one, next) = (pair[0].header, pair[1].header);
+        assert_eq!(next.sequence.ahead_of(one.sequence), 1);
+        assert_eq!(next.timestamp.ahead_of(one.timestamp), 160);
+        assert!(pair[1].at - pair[0].at <= ms(40));
+    }
+    let first = heard.first().unwrap();
+    assert_eq!(first.at, ms(500));
+    let last = heard.last().unwrap();
+    let played = last.header.timestamp.ahead_of(first.header.timestamp) as u64 / 8;
+    assert!(
+        (3_500 - 60..=3_500 + 60).contains(&played),
+        "{played} ms played"
+    );
+    assert!(last.at <= ms(4_000));
+}
