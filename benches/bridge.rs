@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use wabridge::entropy::Entropy;
-use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Dtx, Habits, StreamSpec};
+use wabridge::media::bridge::{
+    Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Habits, StreamSpec,
+};
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
@@ -80,6 +82,7 @@ fn habits(keep_fed: bool, opus_complexity: u8) -> Habits {
         gain_from: Decibels(0),
         gain_to: Decibels(0),
         opus_dtx: Dtx::IfAsked,
+        digits: Digits::Events,
     }
 }
 

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
-use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Dtx, Habits, StreamSpec};
+use wabridge::media::bridge::{
+    Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Habits, StreamSpec,
+};
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
@@ -98,6 +100,7 @@ fn stream(ssrc: u32, keep_fed: bool) -> StreamSpec {
             gain_from: Decibels(0),
             gain_to: Decibels(0),
             opus_dtx: Dtx::IfAsked,
+            digits: Digits::InBand,
         },
     }
 }

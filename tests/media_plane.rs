@@ -7,7 +7,7 @@ use wabridge::call::cdr::CallRef;
 use wabridge::call::plane::{MediaCommand, MediaEvent, PortPair};
 use wabridge::daemon::plane::{MediaPlane, PlaneSettings};
 use wabridge::entropy::Entropy;
-use wabridge::media::bridge::{BridgeSpec, Command, Dtx, Event, Habits, StreamSpec};
+use wabridge::media::bridge::{BridgeSpec, Command, Digits, Dtx, Event, Habits, StreamSpec};
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Packet, RtpTime, SequenceNumber};
 use wabridge::net::ports::{PortRange, PortStock};
@@ -47,6 +47,7 @@ fn stream(ssrc: u32, keep_fed: bool) -> StreamSpec {
             gain_from: Decibels(0),
             gain_to: Decibels(0),
             opus_dtx: Dtx::IfAsked,
+            digits: Digits::Events,
         },
     }
 }

@@ -17,6 +17,9 @@ const README: &str = include_str!("../README.md");
 const CARD: &str = include_str!("../examples/rates-2026-list.csv");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
+/// How the block begins that is a file of its own.
+const PROFILE: &str = "# /etc/wabridge/hall.toml";
+
 /// The fenced blocks of one language.
 fn blocks(language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
@@ -222,7 +225,11 @@ impl Setup {
         std::fs::write(setup.file("rates.csv"), CARD).expect("the card");
         std::fs::write(setup.file("17015550100.password"), "secret\n").expect("a password");
         let folder = setup.folder.path().display().to_string();
-        let mut text = blocks("toml").join("\n");
+        let (profiles, config): (Vec<_>, Vec<_>) = blocks("toml")
+            .into_iter()
+            .partition(|block| block.starts_with(PROFILE));
+        std::fs::write(setup.file("hall.toml"), profiles.concat()).expect("the profile");
+        let mut text = config.join("\n");
         assert!(text.contains("/etc/wabridge"));
         text = text.replace("/etc/wabridge", &folder);
         for (from, to) in changes {
@@ -249,6 +256,16 @@ impl Setup {
 
 fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn the_check_command_accepts_the_profile() {
+    let named = ("profile = \"asterisk\"", "profile = \"hall.toml\"");
+    let output = Setup::new(&[named])
+        .wabridge("check")
+        .output()
+        .expect("wabridge check");
+    assert!(output.status.success(), "{}", told(&output));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal, security};
-use crate::media::bridge::{Dtx, Habits};
+use crate::media::bridge::{Digits, Dtx, Habits};
 use crate::media::gain::Decibels;
 use crate::sdp::{Codec, IceMode, OfferedSetup, Policy, Security};
 use crate::sip::endpoint::Login;
@@ -177,6 +177,7 @@ impl Profile {
                 gain_from: Decibels(0),
                 gain_to: Decibels(0),
                 opus_dtx: Dtx::IfAsked,
+                digits: Digits::Events,
             },
             source_prefixes: Vec::new(),
         }
@@ -402,6 +403,11 @@ fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
                 ("always", Dtx::Always),
             ],
             base.opus_dtx,
+        ),
+        digits: table.choice(
+            "dtmf_detection",
+            &[("rtp", Digits::Events), ("in-band", Digits::InBand)],
+            base.digits,
         ),
     }
 }

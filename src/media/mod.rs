@@ -27,4 +27,5 @@ mod shorten;
 pub mod source;
 pub mod srtp;
 mod ticks;
+pub mod tones;
 pub mod transport;

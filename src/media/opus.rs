@@ -330,6 +330,7 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::bridge::Digits;
     use crate::media::gain::Decibels;
     use std::time::Duration;
 
@@ -345,6 +346,7 @@ mod tests {
             gain_from: Decibels(0),
             gain_to: Decibels(0),
             opus_dtx: Dtx::IfAsked,
+            digits: Digits::Events,
         }
     }
 

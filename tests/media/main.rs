@@ -10,4 +10,6 @@ mod feeding;
 mod listening;
 mod one_way;
 mod passing;
+mod talk_off;
+mod tones;
 mod wide;

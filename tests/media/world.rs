@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{
-    Bridge, BridgeSpec, Channel, Command, Dtx, Event, Habits, StreamSpec,
+    Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Event, Habits, StreamSpec,
 };
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
@@ -44,6 +44,7 @@ pub fn habits(keep_fed: bool) -> Habits {
         gain_from: Decibels(0),
         gain_to: Decibels(0),
         opus_dtx: Dtx::IfAsked,
+        digits: Digits::Events,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::call::leg_end::{LegEnd, Parting};
 use crate::call::record::Parties;
 use crate::config::Meaning;
 use crate::consent::{Fact, Refusal, Verdict};
-use crate::media::bridge::{Dtx, Habits, Report, StreamSpec};
+use crate::media::bridge::{Digits, Dtx, Habits, Report, StreamSpec};
 use crate::media::gain::Decibels;
 use crate::party::{Party as WhoCalls, PhoneNumber};
 use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Protection, Ssrc};
@@ -50,6 +50,7 @@ fn spec() -> BridgeSpec {
             gain_from: Decibels(0),
             gain_to: Decibels(0),
             opus_dtx: Dtx::IfAsked,
+            digits: Digits::Events,
         },
     };
     BridgeSpec {

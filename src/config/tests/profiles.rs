@@ -1,6 +1,7 @@
 //! Profiles of the operator's own.
 
 use super::*;
+use crate::media::bridge::Digits;
 use crate::media::gain::Decibels;
 use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Security, Suite};
 
@@ -9,7 +10,7 @@ fn one_by_path_says_only_what_differs() {
     let mut bench = Bench::new();
     bench.write(
         "/etc/wabridge/mine.toml",
-        "based_on = \"asterisk\"\n[sip]\nanswer_timeout_s = 25\n[media]\ncodecs = [\"g722\", \"pcmu\"]\ngain_to_db = -6\n",
+        "based_on = \"asterisk\"\n[sip]\nanswer_timeout_s = 25\n[media]\ncodecs = [\"g722\", \"pcmu\"]\ngain_to_db = -6\ndtmf_detection = \"in-band\"\n",
     );
     let text = MINIMAL.replace("profile = \"asterisk\"", "profile = \"mine.toml\"");
     let (config, _) = bench.parse(&text).unwrap();
@@ -18,6 +19,7 @@ fn one_by_path_says_only_what_differs() {
     assert_eq!(mine.sip.answer_timeout, Duration::from_secs(25));
     assert_eq!(mine.sdp.codecs, [Codec::G722, Codec::Pcmu]);
     assert_eq!(mine.media.gain_to, Decibels(-6));
+    assert_eq!(mine.media.digits, Digits::InBand);
     assert_eq!(mine.media.gain_from, Decibels(0));
     assert_eq!(mine.sip.session_timer, asterisk.sip.session_timer);
     assert_eq!(mine.sdp.telephone_event, asterisk.sdp.telephone_event);

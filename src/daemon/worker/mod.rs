@@ -411,7 +411,7 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::bridge::{Dtx, Habits, StreamSpec};
+    use crate::media::bridge::{Digits, Dtx, Habits, StreamSpec};
     use crate::media::gain::Decibels;
     use crate::sdp::Ssrc;
     use tokio::sync::mpsc::channel;
@@ -458,6 +458,7 @@ mod tests {
                 gain_from: Decibels(0),
                 gain_to: Decibels(0),
                 opus_dtx: Dtx::IfAsked,
+                digits: Digits::Events,
             },
         };
         worker.take_job(Job::Open(Box::new(Opening {

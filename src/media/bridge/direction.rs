@@ -8,8 +8,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::media::bridge::Digits;
 use crate::media::bridge::codecs::{Codecs, Hole, MadeUp, Plan, copy, length};
 use crate::media::bridge::egress::{Content, Egress};
+use crate::media::bridge::in_band::{InBand, Tones};
 use crate::media::bridge::ingress::Payload;
 use crate::media::bridge::no_audio::Came;
 use crate::media::bridge::pcm::{Frame, Pcm, is_silent};
@@ -44,6 +46,8 @@ pub struct Direction {
     gain: Option<Gain>,
     /// So much is kept of what is said before the other side can be sent to.
     early: Ticks,
+    /// When digits come as tones.
+    in_band: Option<InBand>,
 }
 
 /// What became of a packet.
@@ -72,7 +76,7 @@ struct Sound<'a> {
 }
 
 impl Direction {
-    pub fn new(level: Decibels) -> Self {
+    pub fn new(level: Decibels, digits: Digits) -> Self {
         Self {
             codecs: Codecs::new(),
             pcm: Pcm::new(Rate::Narrow),
@@ -83,6 +87,10 @@ impl Direction {
             came: Came::default(),
             gain: Gain::of(level),
             early: Ticks::ZERO,
+            in_band: match digits {
+                Digits::Events => None,
+                Digits::InBand => Some(InBand::new()),
+            },
         }
     }
 
@@ -96,6 +104,12 @@ impl Direction {
         self.timeline.reset();
         self.drop_rest();
         self.events.reset()
+    }
+
+    /// Digits that were tones, since this was asked last.
+    pub fn take_tones(&mut self) -> impl Iterator<Item = Heard> + use<> {
+        let heard = self.in_band.as_mut().map(InBand::take_heard);
+        heard.into_iter().flatten().flatten()
     }
 
     pub fn handle_packet(
@@ -114,11 +128,15 @@ impl Direction {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Heard> {
+        if let Some(in_band) = &mut self.in_band {
+            in_band.handle_timeout(now);
+        }
         self.events.handle_timeout(now)
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.events.deadline()
+        let tones = self.in_band.as_ref().and_then(InBand::deadline);
+        self.events.deadline().into_iter().chain(tones).min()
     }
 
     /// Sound waits for its slot.
@@ -140,7 +158,7 @@ impl Direction {
         let conceals = self
             .timeline
             .codec()
-            .filter(|_| self.filled < LONGEST_LOSS)
+            .filter(|_| self.filled < LONGEST_LOSS && !self.holds_tone())
             .is_some_and(|codec| self.codecs.conceal(codec, made_up, &mut self.pcm));
         self.filled += made_up;
         let frame = match self.pcm.pop().filter(|_| conceals) {
@@ -159,22 +177,35 @@ impl Direction {
         if self.pcm.len() >= ENOUGH {
             self.pcm.shorten(Ticks::FRAME, need);
         }
-        if let Some(frame) = self.take_frame() {
+        if let Some(frame) = self.take_frame(now, out) {
             self.send_sound(now, &frame, out);
         }
     }
 
-    fn take_frame(&mut self) -> Option<Frame> {
+    /// What came last was a tone, which must not go on as what is made up.
+    fn holds_tone(&self) -> bool {
+        self.in_band.as_ref().is_some_and(InBand::holds_tone)
+    }
+
+    fn take_frame(&mut self, now: Instant, out: &Out<'_>) -> Option<Frame> {
         let frame = self.pcm.pop()?;
         self.came.sound += u64::from(!is_silent(&frame));
         self.filled = Ticks::ZERO;
-        Some(frame)
+        let tones = match out.egress.takes_events() {
+            true => Tones::Silenced,
+            false => Tones::Left,
+        };
+        Some(match &mut self.in_band {
+            Some(in_band) => in_band.exchange(now, frame, tones),
+            None => frame,
+        })
     }
 
     /// What is left of a packet belongs to nothing that follows, unless more waits.
     fn drop_rest(&mut self) {
         if !self.pcm.has_frame() {
             self.pcm.clear();
+            self.in_band.iter_mut().for_each(InBand::reset);
         }
     }
 
@@ -237,10 +268,19 @@ impl Direction {
         if !out.egress.takes_sound() {
             if out.egress.is_awaited() {
                 self.keep(sound);
+            } else if self.in_band.is_some() {
+                self.listen(now, sound, out);
             }
             return self.take_unheard();
         }
         self.carry(now, sound, out)
+    }
+
+    /// An event has the place of sound, and sound tells when it ends.
+    fn listen(&mut self, now: Instant, sound: Sound<'_>, out: &Out<'_>) {
+        self.codecs
+            .decode(sound.codec, sound.payload, sound.length, &mut self.pcm);
+        while self.take_frame(now, out).is_some() {}
     }
 
     /// Nothing can leave yet: the newest is kept.
@@ -363,7 +403,7 @@ impl Direction {
             if verdict == Verdict::Wait {
                 return;
             }
-            let frame = self.take_frame();
+            let frame = self.take_frame(now, out);
             match (verdict, frame) {
                 (Verdict::Wait | Verdict::Closed, _) | (_, None) => {}
                 (Verdict::Send { .. }, Some(frame)) => self.send_sound(now, &frame, out),

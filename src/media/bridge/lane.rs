@@ -28,12 +28,14 @@ impl Lane<'_> {
             .direction
             .handle_packet(now, payload, packet, &mut self.out);
         self.conclude(now, outcome);
+        self.relay_tones(now);
     }
 
     pub fn begin_run(&mut self, now: Instant) {
         if let Some(heard) = self.direction.begin_run() {
             self.relay(now, heard);
         }
+        self.relay_tones(now);
     }
 
     /// What waited behind a gap.
@@ -43,6 +45,13 @@ impl Lane<'_> {
                 .direction
                 .handle_packet(now, payload, &packet, &mut self.out);
             self.conclude(now, outcome);
+            self.relay_tones(now);
+        }
+    }
+
+    fn relay_tones(&mut self, now: Instant) {
+        for heard in self.direction.take_tones() {
+            self.relay(now, heard);
         }
     }
 
@@ -64,6 +73,7 @@ impl Lane<'_> {
         if let Some(heard) = self.direction.handle_timeout(now) {
             self.relay(now, heard);
         }
+        self.relay_tones(now);
         if let Some(silent_for) = self.ingress.take_starvation(now) {
             let side = self.from;
             push(self.events, Event::Starved { side, silent_for });
@@ -79,6 +89,7 @@ impl Lane<'_> {
                 Due::Fill => self.direction.fill(now, &mut self.out),
                 Due::Done => {}
             }
+            self.relay_tones(now);
         }
     }
 

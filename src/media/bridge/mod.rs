@@ -13,6 +13,7 @@ mod bands;
 mod codecs;
 mod direction;
 mod egress;
+mod in_band;
 mod ingress;
 mod lane;
 mod life;
@@ -91,6 +92,8 @@ pub struct Habits {
     pub gain_to: Decibels,
     /// Whether a quiet room is told of only now and then (RFC 6716 §2.1.9).
     pub opus_dtx: Dtx,
+    /// How digits come from this side.
+    pub digits: Digits,
 }
 
 /// Discontinuous transmission: packets pause while nobody speaks.
@@ -100,6 +103,16 @@ pub enum Dtx {
     /// When the peer's description says `usedtx=1` (RFC 7587 §6.1).
     IfAsked,
     Always,
+}
+
+/// How a peer sends digits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Digits {
+    /// As events (RFC 4733), or by signalling.
+    #[default]
+    Events,
+    /// As tones in its sound as well: they are found where it is decoded, and sent on as events in their place.
+    InBand,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -195,8 +208,8 @@ struct Stream {
 impl Bridge {
     pub fn new(now: Instant, spec: BridgeSpec, mut entropy: Entropy) -> Self {
         let Pair { a, b } = spec.streams;
-        let a_to_b = Direction::new(a.habits.gain_from + b.habits.gain_to);
-        let b_to_a = Direction::new(b.habits.gain_from + a.habits.gain_to);
+        let a_to_b = Direction::new(a.habits.gain_from + b.habits.gain_to, a.habits.digits);
+        let b_to_a = Direction::new(b.habits.gain_from + a.habits.gain_to, b.habits.digits);
         let streams = Pair {
             a: Stream::new(Side::A, a, &mut entropy),
             b: Stream::new(Side::B, b, &mut entropy),

@@ -23,6 +23,10 @@ impl Frame {
             samples: [0; LONGEST],
         }
     }
+
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
 }
 
 impl Deref for Frame {

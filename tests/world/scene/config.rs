@@ -9,7 +9,7 @@ use wabridge::config::{
     DtmfHabit, Faces, Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile,
     SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
-use wabridge::media::bridge::{Dtx, Habits};
+use wabridge::media::bridge::{Digits, Dtx, Habits};
 use wabridge::media::gain::Decibels;
 use wabridge::party::{Dialling, PhoneNumber};
 use wabridge::sdp::{Codec, IceMode, OfferedSetup, Policy, Security, Suite};
@@ -269,5 +269,6 @@ fn habits(whatsapp: bool) -> Habits {
         gain_from: Decibels(0),
         gain_to: Decibels(0),
         opus_dtx: Dtx::IfAsked,
+        digits: Digits::Events,
     }
 }
