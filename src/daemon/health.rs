@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The busiest worker's share of its time, above which no call is added, and below which calls are added again.
+/// The idlest worker's share of its time, above which no call is added, and below which calls are added again.
 const FULL: f32 = 0.9;
 const FREE: f32 = 0.8;
 
@@ -34,7 +34,7 @@ enum Load {
 /// What is looked at.
 pub(super) struct Signs {
     pub(super) listeners: Vec<ListenerState>,
-    /// Of the media workers: how many ended before their time, and how busy the busiest is (0.0-1.0).
+    /// Of the media workers: how many ended before their time, and how busy the idlest is (0.0-1.0 and above).
     pub(super) workers_gone: usize,
     pub(super) utilisation: f32,
 }

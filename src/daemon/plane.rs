@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::call::cdr::CallRef;
 use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
-use crate::daemon::worker::{self, Handle, Job, Opening};
+use crate::daemon::worker::{self, Expectation, Handle, Job, Opening};
 use crate::entropy::Entropy;
 use crate::media::bridge::{BridgeSpec, Report};
 use crate::net::ports::{BoundPair, PortStock};
@@ -41,6 +41,7 @@ pub struct MediaPlane {
 struct Worker {
     handle: Handle,
     calls: usize,
+    expectation: Expectation,
     /// Commands that its full queue did not take.
     waiting: VecDeque<Job>,
 }
@@ -137,12 +138,10 @@ impl MediaPlane {
         event
     }
 
-    /// Share of the last second that the busiest worker spent working, 0.0-1.0: for admission and OPTIONS.
+    /// How busy the worker is that the next call would go to, 0.0-1.0 and above: for admission and OPTIONS.
     pub fn utilisation(&self) -> f32 {
-        self.workers
-            .iter()
-            .map(|worker| worker.handle.load.share())
-            .fold(0.0, f32::max)
+        let shares = self.workers.iter().map(Worker::expected);
+        shares.min_by(f32::total_cmp).unwrap_or(1.0)
     }
 
     /// Workers whose thread ended before its time; the calls they carried are silent.
@@ -173,6 +172,7 @@ impl MediaPlane {
         let taken = self.least_loaded().and_then(|(index, worker)| {
             worker.handle.send(job).ok()?;
             worker.calls += 1;
+            worker.expectation.add_call(&worker.handle.load);
             Some(index)
         });
         let Some(index) = taken else {
@@ -197,16 +197,14 @@ impl MediaPlane {
         }
     }
 
+    /// By what its calls take, and by their number where that says nothing.
     fn least_loaded(&mut self) -> Option<(usize, &mut Worker)> {
-        self.workers
-            .iter_mut()
-            .enumerate()
-            .min_by(|(_, one), (_, other)| {
-                let (one, other) = ((one.calls, &one.handle), (other.calls, &other.handle));
-                one.0
-                    .cmp(&other.0)
-                    .then(one.1.load.share().total_cmp(&other.1.load.share()))
-            })
+        let workers = self.workers.iter_mut().enumerate();
+        workers.min_by(|(_, one), (_, other)| {
+            one.expected()
+                .total_cmp(&other.expected())
+                .then(one.calls.cmp(&other.calls))
+        })
     }
 
     fn pass(&mut self, index: usize, job: Job) {
@@ -237,8 +235,13 @@ impl Worker {
         Self {
             handle,
             calls: 0,
+            expectation: Expectation::default(),
             waiting: VecDeque::new(),
         }
+    }
+
+    fn expected(&self) -> f32 {
+        self.expectation.share(&self.handle.load)
     }
 
     fn flush(&mut self) {

@@ -1,19 +1,72 @@
 //! How busy a worker is: the share of each second that it does not wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// What a call takes that is too young to have been measured: one that is transcoded.
+const YOUNG_CALL: f32 = 0.005;
+
 /// Read from any thread.
 #[derive(Clone, Default)]
-pub struct Load(Arc<AtomicU32>);
+pub struct Load(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    thousandths: AtomicU32,
+    /// Windows that have been measured.
+    windows: AtomicU64,
+}
 
 impl Load {
     /// 0.0-1.0, of the last full second.
     pub fn share(&self) -> f32 {
-        self.0.load(Ordering::Relaxed) as f32 / 1000.0
+        self.0.thousandths.load(Ordering::Relaxed) as f32 / 1000.0
+    }
+
+    fn windows(&self) -> u64 {
+        self.0.windows.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, share: f32) {
+        let thousandths = (share * 1000.0) as u32;
+        self.0.thousandths.store(thousandths, Ordering::Relaxed);
+        self.0.windows.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What a worker will be busy with: what was measured, and what it was given since.
+#[derive(Default)]
+pub struct Expectation {
+    windows: u64,
+    young: u32,
+}
+
+impl Expectation {
+    pub fn add_call(&mut self, load: &Load) {
+        self.forget_measured(load);
+        self.young += 1;
+    }
+
+    pub fn share(&self, load: &Load) -> f32 {
+        // A call that began in the midst of the last window is not whole in its figure.
+        let young = match load.windows().saturating_sub(self.windows) {
+            0 | 1 => self.young,
+            _ => 0,
+        };
+        load.share() + young as f32 * YOUNG_CALL
+    }
+
+    fn forget_measured(&mut self, load: &Load) {
+        let windows = load.windows();
+        if windows.saturating_sub(self.windows) > 1 {
+            self.young = 0;
+        }
+        if self.young == 0 {
+            self.windows = windows;
+        }
     }
 }
 
@@ -52,9 +105,7 @@ impl Meter {
             return None;
         }
         let share = self.busy.as_secs_f32() / passed.as_secs_f32();
-        self.load
-            .0
-            .store((share * 1000.0) as u32, Ordering::Relaxed);
+        self.load.tell(share);
         self.window = now;
         self.busy = Duration::ZERO;
         Some(share)
@@ -64,6 +115,21 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn young_calls_count_until_they_are_measured() {
+        let load = Load::default();
+        let mut expectation = Expectation::default();
+        load.tell(0.3);
+        for _ in 0..20 {
+            expectation.add_call(&load);
+        }
+        assert!((expectation.share(&load) - 0.4).abs() < 0.001);
+        load.tell(0.35);
+        assert!((expectation.share(&load) - 0.45).abs() < 0.001);
+        load.tell(0.4);
+        assert!((expectation.share(&load) - 0.4).abs() < 0.001);
+    }
 
     #[test]
     fn share_of_the_last_second() {

@@ -26,8 +26,8 @@ use crate::side::Pair;
 
 use carried::{Carried, SocketName};
 use deadlines::Deadlines;
-pub use load::Load;
 use load::Meter;
+pub use load::{Expectation, Load};
 use poller::{Batch, Poller, Ready, Waker};
 use valve::{Turn, Valve};
 
