@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
-use wabridge::media::bridge::{Bridge, BridgeSpec, Channel, Command, Dtx, Habits, StreamSpec};
+use wabridge::media::bridge::{
+    Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Habits, StreamSpec,
+};
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtcp::{Compound, ReportBlock};
 use wabridge::media::rtp::{Kind, Packet};
@@ -255,6 +257,7 @@ fn habits(keep_fed: bool) -> Habits {
         gain_from: Decibels(0),
         gain_to: Decibels(0),
         opus_dtx: Dtx::Never,
+        digits: Digits::Events,
     }
 }
 
