@@ -256,7 +256,6 @@ fn habits(keep_fed: bool) -> Habits {
         early_audio: Duration::from_secs(1),
         gain_from: Decibels(0),
         gain_to: Decibels(0),
-        digits: Digits::Events,
         opus_dtx: Dtx::Never,
         digits: Digits::Events,
     }
