@@ -31,6 +31,20 @@ fn an_announcement_is_heard_whole() {
     assert_heard(&source, &report.heard.audio);
 }
 
+/// Asterisk's own G.722 encoder.
+#[test]
+fn an_announcement_is_heard_whole_by_g722() {
+    let bridge = Bridge::start(&Wish {
+        codecs: r#""g722""#,
+        ..Wish::extension("601")
+    });
+    let report = place(&bridge, plan_unjudged(SECOND * 12));
+    assert_clean(&bridge, &report);
+    assert_eq!(bridge.cdrs()[0]["codec_b"], "G722");
+    let source = part(&file(&pbx::recording("demo-congrats")), 0.0, 10.0);
+    assert_heard(&source, &report.heard.audio);
+}
+
 #[test]
 fn music_plays() {
     let bridge = Bridge::start(&Wish::extension("602"));

@@ -26,6 +26,11 @@ fn pcmu_over_udp() {
 }
 
 #[test]
+fn g722_over_udp() {
+    echo_over(Via::Udp, r#""g722""#);
+}
+
+#[test]
 fn pcma_over_udp() {
     echo_over(Via::Udp, r#""pcma""#);
 }
