@@ -1,21 +1,25 @@
 //! A packet allocates nothing: counted over ten seconds of a call in each combination of codecs, with losses,
-//! reordering, silence, digits and reports.
+//! reordering, silence, digits and reports; with keys of the description, and with those of a handshake.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{
     Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Habits, StreamSpec,
 };
+use wabridge::media::dtls::Identity;
 use wabridge::media::gain::Decibels;
-use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
+use wabridge::media::rtp::{Header, Kind, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
+use wabridge::media::transport::{Event, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
-    Suite, TelephoneEvent,
+    Agreement, Candidate, Codec, CryptoPair, Direction, DtlsRole, DtlsTerms, Fingerprint,
+    IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey, OpusLimits, PayloadType,
+    Protection, Ssrc, Suite, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -42,6 +46,7 @@ static COUNTING: Counting = Counting;
 
 const WHATSAPP: ([u8; 4], u16) = ([157, 240, 19, 130], 3480);
 const PBX: ([u8; 4], u16) = ([10, 0, 0, 5], 14_000);
+const OURS: ([u8; 4], u16) = ([203, 0, 113, 10], 20_000);
 const SUITE: Suite = Suite::AesCm128HmacSha1_80;
 const PACKETS: u16 = 500;
 
@@ -157,24 +162,41 @@ fn script(codec: Codec, protects: Option<&mut srtp::Outbound>) -> Vec<(u64, Vec<
 /// Allocations between the agreement and the end of a call.
 fn allocations(whatsapp: Codec, pbx: Codec) -> (u64, u64) {
     let start = Instant::now();
+    let mut bridge = bridge(start);
+    let mut protects = srtp::Outbound::new(SUITE, &crypto().receive).unwrap();
+    let from_a = script(whatsapp, Some(&mut protects));
+    let agreement = agreement(whatsapp, Some(crypto()), WHATSAPP.into());
+    begin(&mut bridge, start, agreement, pbx);
+    count(&mut bridge, start, from_a, pbx, None)
+}
+
+fn bridge(start: Instant) -> Bridge {
     let spec = BridgeSpec {
         streams: Pair::new(stream(1, true), stream(2, false)),
     };
-    let mut bridge = Bridge::new(start, spec, Entropy::from_seed([1; 32]));
-    let mut protects = srtp::Outbound::new(SUITE, &crypto().receive).unwrap();
-    let mut from_a = script(whatsapp, Some(&mut protects));
-    let mut from_b = script(pbx, None);
+    Bridge::new(start, spec, Entropy::from_seed([1; 32]))
+}
+
+fn begin(bridge: &mut Bridge, start: Instant, whatsapp: Agreement, pbx: Codec) {
     for (side, agreement) in [
-        (
-            Side::A,
-            agreement(whatsapp, Some(crypto()), WHATSAPP.into()),
-        ),
+        (Side::A, whatsapp),
         (Side::B, agreement(pbx, None, PBX.into())),
     ] {
         let agreement = Box::new(agreement);
         bridge.handle_command(start, Command::Agree { side, agreement });
         bridge.handle_command(start, Command::Start { side });
     }
+}
+
+/// Eleven seconds; `peer` answers the bridge's consent checks.
+fn count(
+    bridge: &mut Bridge,
+    start: Instant,
+    mut from_a: Vec<(u64, Vec<u8>)>,
+    pbx: Codec,
+    mut peer: Option<&mut Transport>,
+) -> (u64, u64) {
+    let mut from_b = script(pbx, None);
     let (mut a, mut b) = (from_a.iter_mut().peekable(), from_b.iter_mut().peekable());
     let mut sent = 0;
     let before = ALLOCATIONS.with(Cell::get);
@@ -189,8 +211,20 @@ fn allocations(whatsapp: Codec, pbx: Codec) -> (u64, u64) {
         if bridge.poll_timeout().is_some_and(|at| at <= now) {
             bridge.handle_timeout(now);
         }
-        while bridge.poll_transmit().is_some() {
+        while let Some(transmit) = bridge.poll_transmit() {
             sent += 1;
+            if let Some(peer) = &mut peer
+                && Kind::of(transmit.bytes) == Kind::Stun
+            {
+                peer.handle_stun(now, OURS.into(), transmit.bytes);
+            }
+        }
+        if let Some(peer) = &mut peer {
+            let mut buffer = [0; MAX_DATAGRAM];
+            while let Some((_, len)) = peer.poll_transmit(&mut buffer) {
+                let datagram = &mut buffer[..len];
+                bridge.handle_datagram(now, Side::A, Channel::Rtp, WHATSAPP.into(), datagram);
+            }
         }
         while bridge.poll_event().is_some() {}
     }
@@ -205,5 +239,105 @@ fn packets_allocate_nothing() {
             assert!(sent > 900, "{whatsapp:?} to {pbx:?}: {sent} packets");
             assert_eq!(allocations, 0, "{whatsapp:?} to {pbx:?}");
         }
+    }
+}
+
+/// WhatsApp's end of ICE and DTLS, and what the bridge is told of it.
+fn webrtc(now: Instant) -> (Arc<Identity>, Terms, Transport) {
+    let made = rcgen::generate_simple_self_signed(vec!["test".to_owned()]).unwrap();
+    let der = made.cert.der().to_vec();
+    let fingerprints = vec![Fingerprint::of(&der)];
+    let identity = Identity::new(der, &made.signing_key.serialize_der()).unwrap();
+    let identity = Arc::new(identity);
+    let end = |name: &str, mode, at: SocketAddr| IceEnd {
+        credentials: IceCredentials {
+            ufrag: name.to_owned(),
+            pwd: format!("{name} password of 24 chars"),
+        },
+        mode,
+        candidates: vec![Candidate::host(at, 0)],
+        complete: true,
+    };
+    let ours = end("ours", IceMode::Full, OURS.into());
+    let theirs = end("them", IceMode::Lite, WHATSAPP.into());
+    let terms = |role, ours: &IceEnd, theirs: &IceEnd, dtls| Terms {
+        ice: Some(IceTerms {
+            role,
+            ours: ours.clone(),
+            theirs: theirs.clone(),
+        }),
+        described: None,
+        dtls: DtlsTerms {
+            role: dtls,
+            fingerprints: fingerprints.clone(),
+        },
+    };
+    let of_bridge = terms(IceRole::Controlling, &ours, &theirs, DtlsRole::Client);
+    let of_peer = terms(IceRole::Controlled, &theirs, &ours, DtlsRole::Server);
+    let entropy = Entropy::from_seed([2; 32]);
+    let mut peer = Transport::new(now, of_peer, identity.clone(), entropy);
+    peer.start(now);
+    (identity, of_bridge, peer)
+}
+
+/// Until both have keys: those of the peer.
+fn connect(bridge: &mut Bridge, peer: &mut Transport, now: Instant) -> CryptoPair {
+    let mut buffer = [0; MAX_DATAGRAM];
+    loop {
+        while let Some(transmit) = bridge.poll_transmit() {
+            match Kind::of(transmit.bytes) {
+                Kind::Stun => peer.handle_stun(now, OURS.into(), transmit.bytes),
+                Kind::Dtls => peer.handle_dtls(now, OURS.into(), transmit.bytes),
+                Kind::Rtp | Kind::Rtcp | Kind::Unknown => false,
+            };
+        }
+        while let Some((_, len)) = peer.poll_transmit(&mut buffer) {
+            let datagram = &mut buffer[..len];
+            bridge.handle_datagram(now, Side::A, Channel::Rtp, WHATSAPP.into(), datagram);
+        }
+        while let Some(event) = peer.poll_event() {
+            match event {
+                Event::Secured { keys, .. } => return keys,
+                Event::Found { .. } | Event::Moved { .. } => {}
+                Event::Failed(failure) => panic!("{failure}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn packets_and_consent_checks_of_a_dtls_side_allocate_nothing() {
+    for (whatsapp, pbx) in [(Codec::Opus, Codec::Pcmu), (Codec::Opus, Codec::Opus)] {
+        let start = Instant::now();
+        let (identity, terms, mut peer) = webrtc(start);
+        let mut bridge = bridge(start).with_identity(identity);
+        let agreement = Agreement {
+            protection: Protection::Dtls(terms.dtls),
+            ice: terms.ice,
+            ..agreement(whatsapp, None, WHATSAPP.into())
+        };
+        begin(&mut bridge, start, agreement, pbx);
+        let keys = connect(&mut bridge, &mut peer, start);
+        let mut protects = srtp::Outbound::new(keys.suite, &keys.send).unwrap();
+        // The last flight and the first packets.
+        while let Some(len) = {
+            let mut buffer = [0; MAX_DATAGRAM];
+            peer.poll_transmit(&mut buffer).map(|(_, len)| {
+                let datagram = &mut buffer[..len];
+                bridge.handle_datagram(start, Side::A, Channel::Rtp, WHATSAPP.into(), datagram);
+                len
+            })
+        } {
+            assert!(len > 0);
+        }
+        let from_a = script(whatsapp, Some(&mut protects));
+        let (allocations, sent) = count(&mut bridge, start, from_a, pbx, Some(&mut peer));
+        let report = bridge.report(start).sides.a;
+        assert!(
+            report.dtls_after.is_some() && report.packets_received > 300,
+            "{report:?}"
+        );
+        assert!(sent > 900, "{whatsapp:?} to {pbx:?}: {sent} packets");
+        assert_eq!(allocations, 0, "{whatsapp:?} to {pbx:?}");
     }
 }

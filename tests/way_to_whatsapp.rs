@@ -182,10 +182,10 @@ impl World {
         for (_, from, to, datagram) in arrived {
             let is_stun = datagram[0] <= 3;
             if to == SocketAddr::from(OURS) {
-                match is_stun {
+                let _ = match is_stun {
                     true => self.ours.handle_stun(self.now, from, &datagram),
-                    false => drop(self.ours.handle_dtls(self.now, from, &datagram)),
-                }
+                    false => self.ours.handle_dtls(self.now, from, &datagram),
+                };
             } else if to == SocketAddr::from(THEIRS) {
                 match is_stun {
                     true => self.theirs.stun(self.now, from, &datagram),

@@ -241,7 +241,8 @@ impl LegQuality {
                 + rejected.replayed
                 + rejected.unknown_payload_type
                 + rejected.undecodable
-                + rejected.before_agreement,
+                + rejected.before_agreement
+                + rejected.forged_setup,
             dtmf_received: stream.dtmf_received,
             dtmf_sent: stream.dtmf_sent,
             no_audio_from: stream.missing_from.map(|missing| missing.cause.token()),

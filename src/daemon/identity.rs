@@ -1,8 +1,11 @@
 //! Who this process is in DTLS: one self-signed certificate from start to end, made fresh, in memory alone (RFC 5763 §3).
 //! Peers believe its fingerprint, which our descriptions carry.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
+use crate::media::dtls;
 use crate::sdp::Fingerprint;
 
 /// ECDSA on P-256, as WhatsApp recommends it: the certificate fits into one flight (dossier 3.2).
@@ -29,6 +32,11 @@ impl Identity {
         })
     }
 
+    /// For the media plane.
+    pub fn for_dtls(&self) -> Result<Arc<dtls::Identity>, dtls::IdentityError> {
+        dtls::Identity::new(self.certificate.clone(), &self.key).map(Arc::new)
+    }
+
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.certificate)
     }
@@ -44,6 +52,7 @@ mod tests {
         assert_ne!(first.fingerprint(), second.fingerprint());
         assert!(first.fingerprint().matches(&first.certificate));
         assert!(first.certificate.len() < 600, "{}", first.certificate.len());
+        assert!(first.for_dtls().is_ok());
         assert!(rcgen::KeyPair::try_from(first.key.as_slice()).is_ok());
     }
 }

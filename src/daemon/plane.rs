@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc::{Receiver, channel};
@@ -14,6 +15,7 @@ use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::daemon::worker::{self, Expectation, Handle, Job, Opening};
 use crate::entropy::Entropy;
 use crate::media::bridge::{BridgeSpec, Report};
+use crate::media::dtls::Identity;
 use crate::net::ports::{BoundPair, PortStock};
 use crate::side::{Pair, Side};
 
@@ -31,6 +33,7 @@ pub struct PlaneSettings {
 pub struct MediaPlane {
     stock: PortStock,
     entropy: Entropy,
+    identity: Option<Arc<Identity>>,
     workers: Vec<Worker>,
     calls: HashMap<CallRef, Home>,
     events: Receiver<MediaEvent>,
@@ -78,11 +81,19 @@ impl MediaPlane {
         Ok(Self {
             stock,
             entropy,
+            identity: None,
             workers,
             calls: HashMap::new(),
             events,
             own_events: VecDeque::new(),
         })
+    }
+
+    /// With what all calls are in DTLS.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Arc<Identity>) -> Self {
+        self.identity = Some(identity);
+        self
     }
 
     /// Binds up to `wanted` more port pairs, ready for `MediaCommand::Open`.
@@ -168,6 +179,7 @@ impl MediaPlane {
             sockets,
             spec,
             entropy: self.entropy.fork(),
+            identity: self.identity.clone(),
         }));
         let taken = self.least_loaded().and_then(|(index, worker)| {
             worker.handle.send(job).ok()?;

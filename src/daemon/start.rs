@@ -16,6 +16,7 @@ use super::signals::Signals;
 use super::{FAILED, MISCONFIGURED, service};
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
+use crate::media::dtls::IdentityError;
 use crate::net::ports::{EmptyRange, PortRange, PortStock};
 use crate::net::{Capacity, NetError, Network, Patience};
 use crate::store::{Keeper, Store, StoreError};
@@ -43,6 +44,8 @@ pub enum StartError {
     Media(io::Error),
     #[error("cannot make a certificate for DTLS: {0}")]
     Identity(rcgen::Error),
+    #[error("cannot use our certificate for DTLS: {0}")]
+    Certificate(#[from] IdentityError),
     #[error("cannot start: {0}")]
     System(io::Error),
 }
@@ -56,6 +59,7 @@ impl StartError {
             | Self::Web(_)
             | Self::Media(_)
             | Self::Identity(_)
+            | Self::Certificate(_)
             | Self::System(_) => FAILED,
         }
     }
@@ -101,7 +105,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
         entropy.fork(),
     )?;
     let identity = Identity::generate().map_err(StartError::Identity)?;
-    let plane = media_plane(&config, entropy.fork())?;
+    let plane = media_plane(&config, entropy.fork())?.with_identity(identity.for_dtls()?);
     let (web, orders) = Web::open(&config.admin, keeper.door())?;
     announce(&config, &network);
     let world = World {

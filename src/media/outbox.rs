@@ -40,6 +40,14 @@ impl Outbox {
         destination: Destination,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> bool {
+        self.push_where(|room| Some((destination, write(room)?)))
+    }
+
+    /// The same, where only the writer knows whom it is for.
+    pub fn push_where(
+        &mut self,
+        write: impl FnOnce(&mut [u8]) -> Option<(Destination, usize)>,
+    ) -> bool {
         if self.queue.is_empty() {
             self.used = 0;
         }
@@ -48,7 +56,7 @@ impl Outbox {
         }
         let room = self.bytes.get_mut(self.used..).unwrap_or_default();
         let limit = room.len();
-        let Some(len) = write(room).filter(|len| *len <= limit) else {
+        let Some((destination, len)) = write(room).filter(|(_, len)| *len <= limit) else {
             return false;
         };
         self.queue.push_back((destination, self.used, len));

@@ -4,6 +4,7 @@
 //! * An authenticated packet (SRTP) teaches its source at once.
 //! * Plain RTP does so at once from the address that the description gave; from elsewhere it takes `PROOFS` packets in a
 //!   row with one SSRC and consecutive numbers.
+//! * A peer that ICE or DTLS has to find is where they found it, and nowhere else.
 //! * Once locked, other sources are refused unread, until the locked one was silent for `RELEARN_AFTER` or a new
 //!   agreement names another address.
 
@@ -34,7 +35,12 @@ pub struct Source {
 
 enum State {
     Learning(Option<Candidate>),
-    Locked { from: SocketAddr, heard: Instant },
+    Locked {
+        from: SocketAddr,
+        heard: Instant,
+    },
+    /// By others than us, who let nothing else through. `None`: not yet, or not any more.
+    Found(Option<SocketAddr>),
 }
 
 struct Candidate {
@@ -58,8 +64,16 @@ impl Source {
     pub fn describe(&mut self, address: Option<SocketAddr>) {
         if self.described != address {
             self.described = address;
-            self.state = State::Learning(None);
+            self.state = match self.state {
+                State::Learning(_) | State::Locked { .. } => State::Learning(None),
+                State::Found(at) => State::Found(at),
+            };
         }
+    }
+
+    /// Where the peer was found; it is not looked for here any more.
+    pub fn follow(&mut self, found: Option<SocketAddr>) {
+        self.state = State::Found(found);
     }
 
     /// Nothing learnt counts any more: the peer has new keys.
@@ -70,7 +84,7 @@ impl Source {
     /// Before anything of a datagram is believed: may it be the peer's?
     pub fn may_be(&self, now: Instant, from: SocketAddr) -> bool {
         match self.state {
-            State::Learning(_) => true,
+            State::Learning(_) | State::Found(_) => true,
             State::Locked {
                 from: locked,
                 heard,
@@ -85,6 +99,9 @@ impl Source {
         from: SocketAddr,
         evidence: Evidence<'_>,
     ) -> bool {
+        if let State::Found(_) = self.state {
+            return true;
+        }
         let proven = match evidence {
             Evidence::Authenticated => true,
             Evidence::Plain(header) => self.is_known(from) || self.proves(from, header),
@@ -99,12 +116,18 @@ impl Source {
         match self.state {
             State::Learning(_) => None,
             State::Locked { from, .. } => Some(from),
+            State::Found(at) => at,
         }
     }
 
-    /// Where to send: what was learnt if `latch`, else what was described.
+    /// Where to send: where the peer was found; what was learnt if `latch`; else what was described.
     pub fn target(&self, latch: bool) -> Option<SocketAddr> {
-        self.locked().filter(|_| latch).or(self.described)
+        match self.state {
+            State::Found(at) => at,
+            State::Learning(_) | State::Locked { .. } => {
+                self.locked().filter(|_| latch).or(self.described)
+            }
+        }
     }
 
     fn is_known(&self, from: SocketAddr) -> bool {
@@ -220,6 +243,25 @@ mod tests {
             assert_eq!(plain(&mut source, later, NATTED, sequence), believed);
         }
         assert_eq!(source.target(true), Some(NATTED.into()));
+    }
+
+    #[test]
+    fn found_peer_is_where_it_was_found() {
+        let now = Instant::now();
+        let mut source = described();
+        source.follow(None);
+        assert_eq!(source.target(true), None, "the description is a guess");
+        source.follow(Some(NATTED.into()));
+        source.describe(Some(ATTACKER.into()));
+        assert!(
+            plain(&mut source, now, PEER, 1),
+            "whoever finds it lets it through"
+        );
+        for latch in [true, false] {
+            assert_eq!(source.target(latch), Some(NATTED.into()));
+        }
+        source.forget();
+        assert_eq!(source.target(true), Some(ATTACKER.into()));
     }
 
     #[test]

@@ -12,4 +12,5 @@ mod one_way;
 mod passing;
 mod talk_off;
 mod tones;
+mod webrtc;
 mod wide;

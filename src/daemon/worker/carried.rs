@@ -8,8 +8,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use crate::entropy::Entropy;
-use crate::media::bridge::{Bridge, BridgeSpec, Channel, Command, Event, Relief, Report};
+use crate::media::bridge::{Bridge, Channel, Command, Event, Relief, Report};
 use crate::net::ports::BoundPair;
 use crate::side::{Pair, Side};
 
@@ -55,11 +54,8 @@ impl SocketName {
 }
 
 impl Carried {
-    pub fn new(now: Instant, spec: BridgeSpec, sockets: Pair<BoundPair>, entropy: Entropy) -> Self {
-        Self {
-            bridge: Bridge::new(now, spec, entropy),
-            sockets,
-        }
+    pub fn new(bridge: Bridge, sockets: Pair<BoundPair>) -> Self {
+        Self { bridge, sockets }
     }
 
     pub fn register(&self, poller: &Poller, slot: usize) -> io::Result<()> {

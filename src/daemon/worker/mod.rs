@@ -10,6 +10,7 @@ mod valve;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,7 +21,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::call::cdr::CallRef;
 use crate::call::plane::MediaEvent;
 use crate::entropy::Entropy;
-use crate::media::bridge::{BridgeSpec, Command, Relief, Report};
+use crate::media::bridge::{Bridge, BridgeSpec, Command, Relief, Report};
+use crate::media::dtls::Identity;
 use crate::net::ports::BoundPair;
 use crate::side::Pair;
 
@@ -53,6 +55,7 @@ pub struct Opening {
     pub sockets: Pair<BoundPair>,
     pub spec: BridgeSpec,
     pub entropy: Entropy,
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// The signalling task's end of a worker. Dropping it ends the thread.
@@ -287,8 +290,13 @@ impl Worker {
                     sockets,
                     spec,
                     entropy,
+                    identity,
                 } = *opening;
-                let carried = Carried::new(Instant::now(), spec, sockets, entropy);
+                let mut bridge = Bridge::new(Instant::now(), spec, entropy);
+                if let Some(identity) = identity {
+                    bridge = bridge.with_identity(identity);
+                }
+                let carried = Carried::new(bridge, sockets);
                 self.open(call, carried);
             }
             Job::Bridge { call, command } => {
@@ -468,6 +476,7 @@ mod tests {
                 streams: Pair::new(stream.clone(), stream),
             },
             entropy: Entropy::from_seed([1; 32]),
+            identity: None,
         })));
     }
 

@@ -14,7 +14,9 @@ use crate::media::sender::Sender;
 use crate::media::shorten::Need;
 use crate::media::srtp;
 use crate::media::ticks::Ticks;
-use crate::sdp::{Agreement, Codec, Direction, PayloadType, Protection, TelephoneEvent};
+use crate::sdp::{
+    Agreement, Codec, CryptoPair, Direction, PayloadType, Protection, TelephoneEvent,
+};
 use crate::side::Side;
 
 pub struct Egress {
@@ -98,6 +100,12 @@ impl Egress {
             },
             protection: agreement.protection.clone(),
         });
+        self.open_or_close(now);
+    }
+
+    /// The handshake is over: what waited for it begins now.
+    pub fn set_keys(&mut self, now: Instant, keys: &CryptoPair) {
+        self.protection = Sending::with_keys(self.side, keys);
         self.open_or_close(now);
     }
 

@@ -14,7 +14,7 @@ use crate::media::rtp::{self, Header};
 use crate::media::source::{Evidence, Source};
 use crate::media::srtp;
 use crate::media::ticks::Ticks;
-use crate::sdp::{Agreement, Codec, PayloadType, Protection, Ssrc};
+use crate::sdp::{Agreement, Codec, CryptoPair, PayloadType, Protection, Ssrc};
 use crate::side::Side;
 
 /// A packet of the SSRC before the present one, so soon after the change, is a straggler.
@@ -129,6 +129,16 @@ impl Ingress {
         }
     }
 
+    /// Where ICE or DTLS found the peer. What comes from elsewhere is not given to us any more.
+    pub fn follow(&mut self, found: Option<SocketAddr>) {
+        self.source.follow(found);
+    }
+
+    /// The handshake is over.
+    pub fn set_keys(&mut self, keys: &CryptoPair) {
+        self.protection = Receiving::with_keys(self.side, keys);
+    }
+
     /// From now on silence is counted, if the peer may send.
     pub fn expect(&mut self, now: Instant) {
         self.life.expect(now, self.is_allowed());
@@ -141,7 +151,7 @@ impl Ingress {
         from: SocketAddr,
         datagram: &'d mut [u8],
     ) -> Option<rtp::Packet<'d>> {
-        if self.terms.is_none() {
+        if self.terms.is_none() || self.protection.is_awaited() {
             self.rejected.before_agreement += 1;
             return None;
         }
@@ -171,7 +181,7 @@ impl Ingress {
         from: SocketAddr,
         datagram: &mut [u8],
     ) -> Option<usize> {
-        if self.terms.is_none() {
+        if self.terms.is_none() || self.protection.is_awaited() {
             self.rejected.before_agreement += 1;
             return None;
         }
@@ -250,11 +260,15 @@ impl Ingress {
         self.source.target(self.latch)
     }
 
-    /// Where our RTCP goes: beside RTP, or to the port learnt or described, or to the one after RTP's (RFC 3550 §11).
+    /// Where our RTCP goes: beside RTP, or to the port learnt or described, or to the one after RTP's (RFC 3550 §11). A
+    /// second handshake for a second port (RFC 5764 §5.1.2) is not made.
     pub fn rtcp_target(&self) -> Option<(Channel, SocketAddr)> {
         let terms = self.terms.as_ref()?;
         if terms.rtcp_mux {
             return Some((Channel::Rtp, self.target()?));
+        }
+        if terms.protection.dtls().is_some() {
+            return None;
         }
         let learnt = self.rtcp_source.filter(|_| self.latch);
         let next_port = || {

@@ -23,19 +23,23 @@ mod pcm;
 mod protection;
 mod report;
 mod reporting;
+mod setup;
 mod timeline;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
+use crate::media::dtls::Identity;
 use crate::media::gain::Decibels;
 use crate::media::outbox::Outbox;
 use crate::media::rate::Rate;
 use crate::media::reorder::Ordered;
 use crate::media::rtcp::WallClock;
 use crate::media::rtp::Kind;
+use crate::media::transport::Transport;
 use crate::sdp::{Agreement, Codec, OpusLimits, Ssrc};
 use crate::side::{Pair, Side};
 
@@ -189,6 +193,8 @@ pub struct Bridge {
     outbox: Outbox,
     events: VecDeque<Event>,
     entropy: Entropy,
+    /// Of the process, in DTLS.
+    identity: Option<Arc<Identity>>,
     /// Counts from the call's beginning, which RFC 3550 §4 leaves to the sender; only differences are used.
     clock: WallClock,
 }
@@ -198,6 +204,8 @@ struct Stream {
     habits: Habits,
     ingress: Ingress,
     egress: Egress,
+    /// Of a side whose keys come from DTLS.
+    transport: Option<Box<Transport>>,
     reporting: Reporting,
     watch: Watch,
     /// Of the last agreement, for making codecs.
@@ -220,6 +228,7 @@ impl Bridge {
             outbox: Outbox::new(),
             events: VecDeque::with_capacity(EVENTS),
             entropy,
+            identity: None,
             clock: WallClock {
                 at: now,
                 since_unix_epoch: Duration::ZERO,
@@ -231,8 +240,7 @@ impl Bridge {
         match command {
             Command::Agree { side, agreement } => self.agree(now, side, &agreement),
             Command::Start { side } => self.start(now, side),
-            // No handshake is made here yet.
-            Command::Confirm { .. } => {}
+            Command::Confirm { side } => self.start_transport(now, side),
             Command::Dtmf {
                 side,
                 digit,
@@ -252,9 +260,15 @@ impl Bridge {
         datagram: &mut [u8],
     ) {
         match (Kind::of(datagram), channel) {
+            (Kind::Rtp | Kind::Rtcp, _) if !self.streams[side].takes_from(from) => {
+                self.streams[side].ingress.rejected().wrong_source += 1;
+            }
             (Kind::Rtp, Channel::Rtp) => self.handle_rtp(now, side, from, datagram),
             (Kind::Rtcp, _) => self.handle_rtcp(now, side, channel, from, datagram),
-            (Kind::Rtp, Channel::Rtcp) | (Kind::Stun | Kind::Dtls | Kind::Unknown, _) => {
+            (kind @ (Kind::Stun | Kind::Dtls), Channel::Rtp) => {
+                self.handle_setup(now, side, kind, from, datagram);
+            }
+            (Kind::Rtp | Kind::Stun | Kind::Dtls, Channel::Rtcp) | (Kind::Unknown, _) => {
                 self.streams[side].ingress.rejected().not_rtp += 1;
             }
         }
@@ -263,6 +277,7 @@ impl Bridge {
 
     pub fn handle_timeout(&mut self, now: Instant) {
         for side in Side::BOTH {
+            self.handle_transport_timeout(now, side);
             self.lane(side).handle_timeout(now);
             let stream = match side {
                 Side::A => &mut self.streams.a,
@@ -306,6 +321,7 @@ impl Bridge {
                     stream.egress.deadline(self.directions[!side].is_waiting()),
                     stream.reporting.deadline(),
                     stream.watch.deadline(),
+                    stream.transport.as_ref().and_then(|t| t.poll_timeout()),
                     self.directions[side].deadline(),
                 ]
             })
@@ -325,6 +341,8 @@ impl Bridge {
         let started = stream.egress.started().is_some();
         stream.ingress.agree(now, agreement, started);
         stream.egress.agree(now, agreement);
+        self.agree_transport(now, side, agreement);
+        let stream = &mut self.streams[side];
         stream.egress.set_target(now, stream.ingress.target());
         stream.limits = agreement.opus;
         stream.receive = agreement.receive.iter().map(|(_, codec)| *codec).collect();
@@ -337,6 +355,7 @@ impl Bridge {
         if started {
             self.expect_audio(now, side);
         }
+        self.run_transport(now, side);
     }
 
     /// Makes the codecs of a direction once both sides are agreed.
@@ -370,6 +389,7 @@ impl Bridge {
         if stream.egress.codec().is_some() {
             stream.reporting.start(now, &mut self.entropy);
         }
+        self.start_transport(now, side);
         self.expect_audio(now, side);
     }
 
@@ -415,6 +435,7 @@ impl Bridge {
         } = &self.streams[side];
         let counts = ingress.counts();
         Sight {
+            setup: self.streams[side].setup(),
             may_send: ingress.is_allowed(),
             may_receive: egress.is_allowed(),
             opens: ingress.opens(),
@@ -517,6 +538,8 @@ impl Bridge {
             let started = stream.egress.started()?;
             Some(at?.saturating_duration_since(started))
         };
+        let times = stream.transport.as_ref().map(|t| t.times());
+        let times = times.unwrap_or_default();
         let [missing_from, missing_to] = stream.watch.sum(now, &self.sight(side));
         let mut report = StreamReport {
             packets_received: totals.received,
@@ -539,8 +562,8 @@ impl Bridge {
             mos_sent: None,
             first_packet_after: after_start(counts.first_heard),
             first_audio_after: after_start(stream.egress.first_sound()),
-            ice_after: None,
-            dtls_after: None,
+            ice_after: times.found_after,
+            dtls_after: times.secured_after,
             rejected: counts.rejected,
             dtmf_received: counts.digits,
             dtmf_sent: stream.egress.digits_sent(),
@@ -559,6 +582,7 @@ impl Stream {
         Self {
             ingress: Ingress::new(side, &spec.habits),
             egress: Egress::new(side, &spec, entropy),
+            transport: None,
             reporting: Reporting::new(spec.cname),
             watch: Watch::default(),
             habits: spec.habits,

@@ -18,6 +18,10 @@ const NEARLY_ALL: f32 = 0.98;
 pub enum NoAudio {
     /// The peer's direction forbids it.
     Hold,
+    /// ICE has not found the peer, or lost it.
+    NotReached,
+    /// The DTLS handshake with the peer is not over, or failed.
+    NotSecured,
     /// The agreed SRTP keys cannot be used.
     UnusableKeys,
     /// We were not told where to send, and nothing came to learn it from.
@@ -64,8 +68,10 @@ impl Way {
 }
 
 impl NoAudio {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Hold,
+        Self::NotReached,
+        Self::NotSecured,
         Self::UnusableKeys,
         Self::NoAddress,
         Self::Lost,
@@ -84,6 +90,8 @@ impl NoAudio {
     pub fn token(self) -> &'static str {
         match self {
             Self::Hold => "hold",
+            Self::NotReached => "not_reached",
+            Self::NotSecured => "not_secured",
             Self::UnusableKeys => "unusable_keys",
             Self::NoAddress => "no_address",
             Self::Lost => "lost",
@@ -103,6 +111,8 @@ impl NoAudio {
     pub fn words(self) -> &'static str {
         match self {
             Self::Hold => "its description puts the call on hold",
+            Self::NotReached => "ICE has no way to it: a firewall, or it does not answer checks",
+            Self::NotSecured => "the DTLS handshake with it is not over",
             Self::UnusableKeys => "the SRTP keys that were agreed cannot be used",
             Self::NoAddress => "it did not say where to send, and nothing came to learn it from",
             Self::Lost => "its RTCP reports that nearly all of our packets are lost",
@@ -124,7 +134,9 @@ impl NoAudio {
     pub fn is_fault(self) -> bool {
         match self {
             Self::Hold | Self::Stopped | Self::Silence => false,
-            Self::UnusableKeys
+            Self::NotReached
+            | Self::NotSecured
+            | Self::UnusableKeys
             | Self::NoAddress
             | Self::Lost
             | Self::Authentication
@@ -159,9 +171,29 @@ pub struct Came {
     pub sound: u64,
 }
 
+/// How far ICE and DTLS have come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setup {
+    /// Or there is none.
+    Done,
+    NoWay,
+    NoKeys,
+}
+
+impl Setup {
+    fn fault(self) -> Option<NoAudio> {
+        match self {
+            Self::Done => None,
+            Self::NoWay => Some(NoAudio::NotReached),
+            Self::NoKeys => Some(NoAudio::NotSecured),
+        }
+    }
+}
+
 /// What is known of one side: of a stretch of time, or its counters since the call began.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sight {
+    pub setup: Setup,
     /// The peer may send, and may be sent to, by its description.
     pub may_send: bool,
     pub may_receive: bool,
@@ -186,6 +218,7 @@ pub fn from_peer(stretch: &Sight) -> Option<NoAudio> {
         (false, _, _, _) => Some(NoAudio::Hold),
         (true, _, _, 1..) => None,
         (true, _, 1.., 0) => Some(NoAudio::Silence),
+        (true, _, 0, 0) if stretch.setup != Setup::Done => stretch.setup.fault(),
         (true, false, 0, 0) => Some(NoAudio::UnusableKeys),
         (true, true, 0, 0) => Some(why_rejected(&stretch.rejected).unwrap_or(
             match stretch.heard_ever {
@@ -201,6 +234,9 @@ pub fn to_peer(stretch: &Sight) -> Option<NoAudio> {
     let is_lost = |loss| loss >= NEARLY_ALL;
     if !stretch.may_receive {
         return Some(NoAudio::Hold);
+    }
+    if let Some(fault) = stretch.setup.fault() {
+        return Some(fault);
     }
     if !stretch.protects {
         return Some(NoAudio::UnusableKeys);
@@ -420,6 +456,7 @@ mod tests {
 
     fn well() -> Sight {
         Sight {
+            setup: Setup::Done,
             may_send: true,
             may_receive: true,
             opens: true,

@@ -1,12 +1,14 @@
-//! SRTP or nothing, each way of one side, as the agreement says.
+//! SRTP or nothing, each way of one side, as the agreement or the handshake says.
 
 use crate::media::srtp;
-use crate::sdp::Protection;
+use crate::sdp::{CryptoPair, Protection};
 use crate::side::Side;
 
 pub enum Sending {
     Clear,
     Srtp(Box<srtp::Outbound>),
+    /// The handshake that gives keys is not over: nothing leaves.
+    Awaited,
     /// The keys that were agreed cannot be used: nothing leaves.
     Unusable,
 }
@@ -14,20 +16,24 @@ pub enum Sending {
 pub enum Receiving {
     Clear,
     Srtp(Box<srtp::Inbound>),
+    /// The handshake that gives keys is not over: nothing can be read.
+    Awaited,
     /// The keys that were agreed cannot be used: nothing is believed.
     Unusable,
 }
 
 impl Sending {
     pub fn new(side: Side, protection: &Protection) -> Self {
-        let crypto = match protection {
-            Protection::Clear => return Self::Clear,
-            Protection::Sdes(crypto) => crypto,
-            // No handshake is made here yet.
-            Protection::Dtls(_) => return Self::Unusable,
-        };
-        match srtp::Outbound::new(crypto.suite, &crypto.send) {
-            Ok(outbound) => Self::Srtp(Box::new(outbound)),
+        match protection {
+            Protection::Clear => Self::Clear,
+            Protection::Sdes(keys) => Self::with_keys(side, keys),
+            Protection::Dtls(_) => Self::Awaited,
+        }
+    }
+
+    pub fn with_keys(side: Side, keys: &CryptoPair) -> Self {
+        match srtp::Outbound::new(keys.suite, &keys.send) {
+            Ok(ready) => Self::Srtp(Box::new(ready)),
             Err(error) => {
                 tracing::warn!(%side, %error, "agreed SRTP key cannot be used for sending");
                 Self::Unusable
@@ -38,7 +44,7 @@ impl Sending {
     pub fn is_usable(&self) -> bool {
         match self {
             Self::Clear | Self::Srtp(_) => true,
-            Self::Unusable => false,
+            Self::Awaited | Self::Unusable => false,
         }
     }
 
@@ -47,7 +53,7 @@ impl Sending {
         match self {
             Self::Clear => Some(len),
             Self::Srtp(outbound) => outbound.protect_rtp(buffer, len).ok(),
-            Self::Unusable => None,
+            Self::Awaited | Self::Unusable => None,
         }
     }
 
@@ -55,21 +61,23 @@ impl Sending {
         match self {
             Self::Clear => Some(len),
             Self::Srtp(outbound) => outbound.protect_rtcp(buffer, len).ok(),
-            Self::Unusable => None,
+            Self::Awaited | Self::Unusable => None,
         }
     }
 }
 
 impl Receiving {
     pub fn new(side: Side, protection: &Protection) -> Self {
-        let crypto = match protection {
-            Protection::Clear => return Self::Clear,
-            Protection::Sdes(crypto) => crypto,
-            // No handshake is made here yet.
-            Protection::Dtls(_) => return Self::Unusable,
-        };
-        match srtp::Inbound::new(crypto.suite, &crypto.receive) {
-            Ok(inbound) => Self::Srtp(Box::new(inbound)),
+        match protection {
+            Protection::Clear => Self::Clear,
+            Protection::Sdes(keys) => Self::with_keys(side, keys),
+            Protection::Dtls(_) => Self::Awaited,
+        }
+    }
+
+    pub fn with_keys(side: Side, keys: &CryptoPair) -> Self {
+        match srtp::Inbound::new(keys.suite, &keys.receive) {
+            Ok(ready) => Self::Srtp(Box::new(ready)),
             Err(error) => {
                 tracing::warn!(%side, %error, "agreed SRTP key cannot be used for receiving");
                 Self::Unusable
@@ -80,14 +88,21 @@ impl Receiving {
     pub fn is_usable(&self) -> bool {
         match self {
             Self::Clear | Self::Srtp(_) => true,
-            Self::Unusable => false,
+            Self::Awaited | Self::Unusable => false,
+        }
+    }
+
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Self::Awaited => true,
+            Self::Clear | Self::Srtp(_) | Self::Unusable => false,
         }
     }
 
     pub fn authenticates(&self) -> bool {
         match self {
             Self::Srtp(_) => true,
-            Self::Clear | Self::Unusable => false,
+            Self::Clear | Self::Awaited | Self::Unusable => false,
         }
     }
 
@@ -96,7 +111,7 @@ impl Receiving {
         match self {
             Self::Clear => Ok(datagram.len()),
             Self::Srtp(inbound) => inbound.unprotect_rtp(datagram),
-            Self::Unusable => Err(srtp::Error::Authentication),
+            Self::Awaited | Self::Unusable => Err(srtp::Error::Authentication),
         }
     }
 
@@ -104,7 +119,7 @@ impl Receiving {
         match self {
             Self::Clear => Ok(datagram.len()),
             Self::Srtp(inbound) => inbound.unprotect_rtcp(datagram),
-            Self::Unusable => Err(srtp::Error::Authentication),
+            Self::Awaited | Self::Unusable => Err(srtp::Error::Authentication),
         }
     }
 }

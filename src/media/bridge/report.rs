@@ -93,7 +93,10 @@ pub struct Rejected {
     pub replayed: u64,
     pub unknown_payload_type: u64,
     pub undecodable: u64,
+    /// Or before there were keys.
     pub before_agreement: u64,
+    /// ICE: not authentic, or of another session. DTLS: from where the peer is not.
+    pub forged_setup: u64,
 }
 
 impl Rejected {
@@ -107,6 +110,7 @@ impl Rejected {
             unknown_payload_type: self.unknown_payload_type - earlier.unknown_payload_type,
             undecodable: self.undecodable - earlier.undecodable,
             before_agreement: self.before_agreement - earlier.before_agreement,
+            forged_setup: self.forged_setup - earlier.forged_setup,
         }
     }
 }

@@ -167,6 +167,13 @@ impl Conversation {
         self.sealer.write(out, epoch, Content::Alert, &[&alert])
     }
 
+    /// Keys were made: what was said is of no use any more.
+    pub fn forget_handshake(&mut self) {
+        self.transcript = Vec::new();
+        self.fingerprints = Vec::new();
+        self.profiles = Vec::new();
+    }
+
     pub fn send(&mut self, now: Instant) {
         self.flight.send(now);
     }

@@ -183,12 +183,12 @@ impl Engine {
     }
 
     fn handle_message(&mut self, now: Instant, message: &Message) {
-        self.talk.hear(message);
         let until = match self.patience() {
             Patience::Until(until) => until,
             Patience::Alerted { .. } => now + LIMIT,
             Patience::Endless => return,
         };
+        self.talk.hear(message);
         let talk = &mut self.talk;
         let outcome = match std::mem::replace(&mut self.state, State::Failed(None)) {
             State::Client(client, _) => client
@@ -202,7 +202,10 @@ impl Engine {
         match outcome {
             Ok((state, keys)) => {
                 self.state = state;
-                self.events.extend(keys.map(Event::Secured));
+                if let Some(keys) = keys {
+                    self.talk.forget_handshake();
+                    self.events.push_back(Event::Secured(keys));
+                }
             }
             Err(failure) => self.fail(failure),
         }

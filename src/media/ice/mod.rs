@@ -50,7 +50,7 @@ pub struct Counts {
     pub checks_sent: u64,
     pub checks_answered: u64,
     pub checks_received: u64,
-    /// Not STUN, of another session, not authentic, or an answer to nothing that we asked.
+    /// Not STUN, of another session, not authentic, or an answer from where nothing was asked.
     pub rejected: u64,
 }
 

@@ -85,7 +85,7 @@ pub struct Times {
     started: Option<Instant>,
     /// Until there was a way.
     pub found_after: Option<Duration>,
-    /// From there to the keys.
+    /// Until there were keys.
     pub secured_after: Option<Duration>,
 }
 
@@ -93,7 +93,7 @@ pub struct Times {
 pub enum Event {
     /// There is a way, so long after `start`.
     Found { remote: SocketAddr, after: Duration },
-    /// There are keys, so long after that.
+    /// There are keys, so long after `start`.
     Secured { keys: CryptoPair, after: Duration },
     /// The peer is elsewhere now.
     Moved { remote: SocketAddr },
@@ -150,9 +150,12 @@ impl Transport {
         true
     }
 
-    pub fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// Says whether the datagram was the peer's.
+    pub fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let rejected = self.path.rejected();
         self.path.handle_stun(now, from, datagram);
         self.follow_path(now);
+        self.path.rejected() == rejected
     }
 
     /// Says whether the datagram could be the peer's.
@@ -337,9 +340,8 @@ impl Transport {
     }
 
     fn tell_keys(&mut self, now: Instant, keys: CryptoPair) {
-        let found = self.times.started.zip(self.times.found_after);
-        let found = found.map_or(now, |(started, after)| started + after);
-        let after = now.saturating_duration_since(found);
+        let started = self.times.started.unwrap_or(now);
+        let after = now.saturating_duration_since(started);
         self.times.secured_after = Some(after);
         self.events.push_back(Event::Secured { keys, after });
     }

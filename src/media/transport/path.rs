@@ -13,38 +13,48 @@ pub enum Path {
     Described(Described),
 }
 
-pub enum Described {
-    Waiting(Option<SocketAddr>),
-    /// The event is still to be told.
-    Told(Option<SocketAddr>, Option<Event>),
+pub struct Described {
+    remote: Option<SocketAddr>,
+    state: State,
+    rejected: u64,
+}
+
+enum State {
+    Waiting,
+    Found(Option<Event>),
 }
 
 impl Path {
     pub fn new(now: Instant, terms: &Terms, entropy: Entropy) -> Self {
         match &terms.ice {
             Some(ice) => Self::Checked(Box::new(Agent::new(now, ice.clone(), entropy))),
-            None => Self::Described(Described::Waiting(terms.described)),
+            None => Self::Described(Described {
+                remote: terms.described,
+                state: State::Waiting,
+                rejected: 0,
+            }),
         }
     }
 
     pub fn start(&mut self, now: Instant) {
         match self {
             Self::Checked(agent) => agent.start(now),
-            Self::Described(Described::Waiting(remote)) => {
-                let event = match *remote {
-                    Some(remote) => Event::Selected { remote },
-                    None => Event::Failed(Failure::NothingReached),
-                };
-                *self = Self::Described(Described::Told(*remote, Some(event)));
-            }
-            Self::Described(Described::Told(..)) => {}
+            Self::Described(described) => described.start(),
         }
     }
 
     pub fn handle_stun(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         match self {
             Self::Checked(agent) => agent.handle_datagram(now, from, datagram),
-            Self::Described(_) => {}
+            Self::Described(described) => described.rejected += 1,
+        }
+    }
+
+    /// How many datagrams were not the peer's.
+    pub fn rejected(&self) -> u64 {
+        match self {
+            Self::Checked(agent) => agent.counts().rejected,
+            Self::Described(described) => described.rejected,
         }
     }
 
@@ -65,8 +75,10 @@ impl Path {
     pub fn poll_event(&mut self) -> Option<Event> {
         match self {
             Self::Checked(agent) => agent.poll_event(),
-            Self::Described(Described::Told(_, event)) => event.take(),
-            Self::Described(Described::Waiting(_)) => None,
+            Self::Described(described) => match &mut described.state {
+                State::Waiting => None,
+                State::Found(event) => event.take(),
+            },
         }
     }
 
@@ -81,9 +93,7 @@ impl Path {
     pub fn is_peer(&self, from: SocketAddr) -> bool {
         match self {
             Self::Checked(agent) => agent.is_peer(from),
-            Self::Described(Described::Waiting(remote) | Described::Told(remote, _)) => {
-                *remote == Some(from)
-            }
+            Self::Described(described) => described.remote == Some(from),
         }
     }
 
@@ -92,6 +102,21 @@ impl Path {
         match self {
             Self::Checked(agent) => agent.has_heard(from),
             Self::Described(_) => false,
+        }
+    }
+}
+
+impl Described {
+    fn start(&mut self) {
+        match self.state {
+            State::Waiting => {
+                let event = match self.remote {
+                    Some(remote) => Event::Selected { remote },
+                    None => Event::Failed(Failure::NothingReached),
+                };
+                self.state = State::Found(Some(event));
+            }
+            State::Found(_) => {}
         }
     }
 }

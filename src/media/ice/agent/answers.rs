@@ -24,9 +24,14 @@ impl Agent {
         from: SocketAddr,
         message: &Message<'_>,
     ) -> Option<()> {
-        let asked = self.find_asked(message.transaction)?;
-        let authentic = message.is_authentic(&self.terms.theirs.credentials.pwd);
-        if !authentic || !self.asked_at(&asked, from) {
+        if !message.is_authentic(&self.terms.theirs.credentials.pwd) {
+            return None;
+        }
+        // Of a request that was repeated, the second answer comes to nothing.
+        let Some(asked) = self.find_asked(message.transaction) else {
+            return Some(());
+        };
+        if !self.asked_at(&asked, from) {
             return None;
         }
         self.counts.checks_answered += 1;
@@ -51,10 +56,12 @@ impl Agent {
 
     /// Only a role conflict says something. Whatever else a peer refuses, it may not refuse once it knows us.
     pub(super) fn handle_error(&mut self, now: Instant, message: &Message<'_>) -> Option<()> {
-        let asked = self.find_asked(message.transaction)?;
         if !message.is_authentic(&self.terms.theirs.credentials.pwd) {
             return None;
         }
+        let Some(asked) = self.find_asked(message.transaction) else {
+            return Some(());
+        };
         let asked_as = match (asked, &self.state) {
             (Asked::Pair(at), _) => match &self.pairs.get(at)?.progress {
                 Progress::Checking(request) => Some(request.role),
