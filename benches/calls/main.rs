@@ -14,6 +14,8 @@ mod engine;
 mod floor;
 mod handshake;
 mod hearing;
+#[path = "../lab/rtpengine.rs"]
+mod lab;
 mod pbx;
 mod process;
 mod report;

@@ -1,9 +1,7 @@
 //! rtpengine (Debian's package, in the lab's root) under the same load: what a media proxy beside a SIP server would
-//! cost. It has no signalling, so its calls are made by its control protocol ("ng", bencode over UDP).
+//! cost. It has no signalling, so its calls are made by its control protocol.
 
-use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
@@ -14,57 +12,25 @@ use wabridge::sim::media::crypto::{Key, Suite};
 use wabridge::sim::sdp::Described;
 
 use crate::engine::Door;
+use crate::lab::{self, Control, dictionary, list, text};
 use crate::process::Process;
 use crate::speech::{Speech, Words};
 use crate::stream::{Came, Recording, Sent, Stream};
 use crate::{Arguments, Failure, Load, callers, pbx};
 
-const PATIENCE: Duration = Duration::from_secs(5);
-
 pub struct Rtpengine {
     process: Process,
-    control: UdpSocket,
-    cookie: u32,
+    control: Control,
 }
 
 impl Rtpengine {
-    /// User space alone, one thread, like the bridge's one worker.
     pub fn start(arguments: &Arguments, root: &Path, log: &Path) -> Result<Self, Failure> {
-        let control = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let door = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let first_port = arguments.first_port;
         let last_port = usize::from(first_port) + 8 * arguments.calls + 100;
-        let mut command = Command::new("chroot");
-        command.arg(root).arg("rtpengine").args([
-            "--foreground".into(),
-            "--log-stderr".into(),
-            "--log-level=4".into(),
-            "--config-file=none".into(),
-            "--table=-1".into(),
-            "--interface=127.0.0.1".into(),
-            "--num-threads=1".into(),
-            "--delete-delay=0".into(),
-            "--timeout=60".into(),
-            format!("--listen-ng={door}"),
-            format!("--port-min={first_port}"),
-            format!("--port-max={last_port}"),
-        ]);
+        let (mut command, door) = lab::command(root, first_port, u16::try_from(last_port)?)?;
         let process = Process::start(arguments.core, &mut command, log.to_owned())?;
-        control.connect(door)?;
-        control.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let mut this = Self {
-            process,
-            control,
-            cookie: 0,
-        };
-        let deadline = Instant::now() + PATIENCE;
-        while this.ask(&[("command", text("ping"))]).is_err() {
-            if Instant::now() > deadline {
-                return Err(this.process.explain("rtpengine does not answer".into()));
-            }
-        }
-        this.control.set_read_timeout(Some(PATIENCE))?;
-        Ok(this)
+        let control = Control::connect(door).map_err(|error| process.explain(error))?;
+        Ok(Self { process, control })
     }
 
     pub fn process(&self) -> &Process {
@@ -117,7 +83,7 @@ impl Rtpengine {
             }
             Load::Relay => dictionary(&[("except", list(&["opus"])), ("strip", list(&["all"]))]),
         };
-        let offered = self.description(&[
+        let offered = self.control.description(&[
             ("ICE", text("remove")),
             ("call-id", text(&call)),
             ("codec", codec),
@@ -136,7 +102,7 @@ impl Rtpengine {
             .ok_or("rtpengine does not offer the PBX's codec")?;
         let local = agent.socket.local_addr()?;
         let answer = pbx::description(local, PayloadType(number), agent.speech.codec);
-        let answered = self.description(&[
+        let answered = self.control.description(&[
             ("call-id", text(&call)),
             ("command", text("answer")),
             ("flags", list(&["trust-address"])),
@@ -154,29 +120,6 @@ impl Rtpengine {
             .connect(offered.rtp().ok_or("no media address")?)?;
         Ok([user, agent])
     }
-
-    fn description(&mut self, request: &[(&str, Vec<u8>)]) -> Result<String, Failure> {
-        let reply = self.ask(request)?;
-        let found = value_of(&reply, "sdp").and_then(|sdp| String::from_utf8(sdp.to_vec()).ok());
-        found.ok_or_else(|| {
-            let reply = String::from_utf8_lossy(&reply);
-            format!("rtpengine answers {reply}").into()
-        })
-    }
-
-    fn ask(&mut self, request: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, Failure> {
-        self.cookie += 1;
-        let cookie = format!("{} ", self.cookie);
-        let datagram = [cookie.as_bytes(), &dictionary(request)].concat();
-        self.control.send(&datagram)?;
-        let mut buffer = vec![0; 65_536];
-        loop {
-            let length = self.control.recv(&mut buffer)?;
-            if let Some(reply) = buffer[..length].strip_prefix(cookie.as_bytes()) {
-                return Ok(reply.to_vec());
-            }
-        }
-    }
 }
 
 fn stream(call: usize, side: Side, recorded: bool, speech: &Speech) -> Result<Stream, Failure> {
@@ -193,33 +136,4 @@ fn stream(call: usize, side: Side, recorded: bool, speech: &Speech) -> Result<St
         came: Came::default(),
         recording: recorded.then(Recording::default),
     })
-}
-
-fn text(value: &str) -> Vec<u8> {
-    [format!("{}:", value.len()).as_bytes(), value.as_bytes()].concat()
-}
-
-fn list(values: &[&str]) -> Vec<u8> {
-    let values: Vec<Vec<u8>> = values.iter().map(|value| text(value)).collect();
-    [b"l".as_slice(), &values.concat(), b"e"].concat()
-}
-
-/// Keys must be in order.
-fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    debug_assert!(entries.is_sorted_by_key(|(key, _)| *key));
-    let entries: Vec<Vec<u8>> = entries
-        .iter()
-        .map(|(key, value)| [text(key), value.clone()].concat())
-        .collect();
-    [b"d".as_slice(), &entries.concat(), b"e"].concat()
-}
-
-/// A text of the reply's own dictionary, wherever it stands.
-fn value_of<'a>(reply: &'a [u8], key: &str) -> Option<&'a [u8]> {
-    let key = text(key);
-    let at = reply.windows(key.len()).position(|part| part == key)?;
-    let rest = &reply[at + key.len()..];
-    let colon = rest.iter().position(|byte| *byte == b':')?;
-    let length: usize = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
-    rest.get(colon + 1..colon + 1 + length)
 }
