@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Terms;
 use crate::entropy::Entropy;
 use crate::media::ice::{Agent, Event, Failure};
+use crate::sdp::{Candidate, IceTerms};
 
 pub enum Path {
     Checked(Box<Agent>),
@@ -27,7 +28,10 @@ enum State {
 impl Path {
     pub fn new(now: Instant, terms: &Terms, entropy: Entropy) -> Self {
         match &terms.ice {
-            Some(ice) => Self::Checked(Box::new(Agent::new(now, ice.clone(), entropy))),
+            Some(ice) => {
+                let ice = with_described(ice.clone(), terms.described);
+                Self::Checked(Box::new(Agent::new(now, ice, entropy)))
+            }
             None => Self::Described(Described {
                 remote: terms.described,
                 state: State::Waiting,
@@ -104,6 +108,15 @@ impl Path {
             Self::Described(_) => false,
         }
     }
+}
+
+/// A peer that names no candidate of use, and checks nobody if it is lite, may still be where its media lines say.
+fn with_described(mut ice: IceTerms, described: Option<SocketAddr>) -> IceTerms {
+    let candidates = &mut ice.theirs.candidates;
+    if candidates.is_empty() {
+        candidates.extend(described.map(|address| Candidate::host(address, 0)));
+    }
+    ice
 }
 
 impl Described {

@@ -244,6 +244,17 @@ fn every_kind_of_ice_in_either_role_within_three_round_trips() {
 }
 
 #[test]
+fn lite_peer_without_candidates_is_where_its_description_says() {
+    let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
+    let mut terms = world.ends[0].as_ref().unwrap().terms.clone();
+    terms.ice.as_mut().unwrap().theirs.candidates.clear();
+    let (identity, entropy) = (identities()[0].0.clone(), Entropy::from_seed([1; 32]));
+    world.ends[0] = Some(Transport::new(epoch(), terms, identity, entropy));
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.secured("described"), RTT * 3);
+}
+
+#[test]
 fn times_are_told_from_the_start_on() {
     let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
     world.starts = [Duration::from_millis(500); 2];
