@@ -31,8 +31,7 @@ impl Conditions {
 
     /// MOS-CQE, 1.0-4.5 (G.107 annex B).
     pub fn mos(&self) -> f32 {
-        let r = self.rating();
-        (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0)
+        opinion(self.rating())
     }
 
     /// Ie,eff (G.107 §3.5): with a growing share of lost frames, and the more the longer they are in a row, from what
@@ -43,6 +42,11 @@ impl Conditions {
         let burst_ratio = self.burst_ratio.max(1.0);
         codec + (95.0 - codec) * percent / (percent / burst_ratio + robustness)
     }
+}
+
+/// MOS-CQE of a rating (G.107 annex B).
+fn opinion(r: f32) -> f32 {
+    (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0)
 }
 
 /// Ie and Bpl of G.113 appendix I.
@@ -117,6 +121,20 @@ mod tests {
             let found = (conditions.rating(), conditions.mos());
             assert!((found.0 - rating).abs() < 0.1, "{conditions:?}: {found:?}");
             assert!((found.1 - mos).abs() < 0.02, "{conditions:?}: {found:?}");
+        }
+    }
+
+    /// G.107 table B.1: the lower limits of its five classes of satisfaction.
+    #[test]
+    fn opinions_of_the_recommendation() {
+        for (rating, mos) in [
+            (90.0, 4.34),
+            (80.0, 4.03),
+            (70.0, 3.60),
+            (60.0, 3.10),
+            (50.0, 2.58),
+        ] {
+            assert!((opinion(rating) - mos).abs() < 0.01, "{rating}");
         }
     }
 

@@ -10,6 +10,7 @@ mod feeding;
 mod listening;
 mod one_way;
 mod passing;
+mod reports;
 mod talk_off;
 mod tones;
 mod webrtc;
