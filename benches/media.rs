@@ -3,8 +3,11 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use wabridge::media::conceal::Concealer;
 use wabridge::media::g711::Law;
+use wabridge::media::rate::Rate;
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
+use wabridge::media::shorten::{LONGEST, Need, shorten};
 use wabridge::media::srtp::{Inbound, MAX_OVERHEAD, Outbound};
 use wabridge::sdp::{MasterKey, PayloadType, Ssrc, Suite};
 
@@ -94,6 +97,48 @@ fn g711(c: &mut Criterion) {
     }
 }
 
+/// A voice at 125 Hz.
+fn voice(samples: usize) -> Vec<i16> {
+    let turn = |n: usize, hertz: f64| (n as f64 / 8000.0 * hertz * std::f64::consts::TAU).sin();
+    (0..samples)
+        .map(|n| ((turn(n, 125.0) + 0.5 * turn(n, 700.0)) * 6000.0) as i16)
+        .collect()
+}
+
+fn repair(c: &mut Criterion) {
+    let mut group = c.benchmark_group("repair");
+    let mut frame: [i16; 160] = voice(160).try_into().unwrap();
+    let mut concealer = Concealer::new();
+    group.bench_function("G.711, 20 ms heard", |bench| {
+        bench.iter(|| concealer.hear(black_box(&mut frame)));
+    });
+    let mut heard = voice(640);
+    group.bench_function("G.711, 20 ms lost", |bench| {
+        bench.iter_batched_ref(
+            || {
+                let mut concealer = Concealer::new();
+                concealer.hear(&mut heard);
+                concealer
+            },
+            |concealer| concealer.conceal(black_box(&mut frame)),
+            BatchSize::SmallInput,
+        );
+    });
+    let sound = voice(640);
+    for (name, rate, samples) in [
+        ("40 ms shortened", Rate::Narrow, 320),
+        ("40 ms shortened, wide", Rate::Wide, 640),
+    ] {
+        group.bench_function(name, |bench| {
+            bench.iter_batched_ref(
+                || sound[..samples].to_vec(),
+                |sound| shorten(rate, sound, LONGEST, Need::Absolute),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
 fn rtp(c: &mut Criterion) {
     let packet = packet(1, 160);
     c.bench_function("rtp/kind and parse", |bench| {
@@ -104,5 +149,5 @@ fn rtp(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, rtp, protect, unprotect, g711);
+criterion_group!(benches, rtp, protect, unprotect, g711, repair);
 criterion_main!(benches);

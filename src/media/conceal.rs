@@ -27,6 +27,7 @@ const FADE: usize = 800;
 const STEP: usize = 80;
 const SEAM_GROWTH: usize = 32;
 
+/// Follows what is heard, and goes on with it.
 pub struct Concealer {
     /// What was heard and made up last.
     history: [i16; HISTORY],
@@ -34,12 +35,18 @@ pub struct Concealer {
     loss: Option<Loss>,
 }
 
-impl Concealer {
-    pub fn new() -> Self {
+impl Default for Concealer {
+    fn default() -> Self {
         Self {
             history: [0; HISTORY],
             loss: None,
         }
+    }
+}
+
+impl Concealer {
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// What was really heard; behind a loss its beginning is overlapped with what was made up. Returns how many samples

@@ -3,7 +3,7 @@
 
 mod activity;
 pub mod bridge;
-mod conceal;
+pub mod conceal;
 pub mod dtls;
 pub mod event_in;
 mod event_out;
@@ -18,14 +18,15 @@ mod opus;
 mod outbox;
 mod pacer;
 pub mod quality;
-mod rate;
+pub mod rate;
+mod redundancy;
 mod reorder;
 pub mod rtcp;
 pub mod rtp;
 mod sender;
-mod shorten;
+pub mod shorten;
 pub mod source;
 pub mod srtp;
-mod ticks;
 pub mod tones;
+pub mod ticks;
 pub mod transport;

@@ -4,6 +4,7 @@
 use crate::media::activity::{Activity, Detector};
 use crate::media::bridge::{Dtx, Habits};
 use crate::media::rate::Rate;
+use crate::media::redundancy::Redundancy;
 use crate::media::ticks::Ticks;
 use crate::sdp::OpusLimits;
 
@@ -47,6 +48,7 @@ impl Decoder {
 
 pub struct Encoder {
     encoder: ::opus::Encoder,
+    redundancy: Redundancy,
     /// Percent, as libopus was told.
     expected_loss: u8,
     detector: Detector,
@@ -97,6 +99,7 @@ impl Encoder {
         speech().map_err(|_| NoCodec)?;
         let mut this = Self {
             encoder,
+            redundancy: Redundancy::None,
             expected_loss: 0,
             detector: Detector::new(),
             complexity: 0,
@@ -202,10 +205,10 @@ impl Encoder {
         }
     }
 
-    /// The peer's RTCP tells how much it loses. Redundancy costs quality on a clean line, so libopus spends bits on it
-    /// only for a loss it was told of.
+    /// The peer's RTCP tells how much it loses. libopus spends bits on redundancy only for a loss it was told of.
     pub fn expect_loss(&mut self, fraction: f32) {
-        let percent = (fraction.clamp(0.0, 0.3) * 100.0).round() as u8;
+        self.redundancy.handle_report(fraction);
+        let percent = self.redundancy.percent();
         if percent != self.expected_loss
             && self.encoder.set_packet_loss_perc(percent.into()).is_ok()
         {

@@ -14,4 +14,5 @@ mod reports;
 mod talk_off;
 mod tones;
 mod webrtc;
+mod redundancy;
 mod wide;

@@ -9,6 +9,7 @@ use wabridge::media::bridge::{
     Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Event, Habits, StreamSpec,
 };
 use wabridge::media::gain::Decibels;
+use wabridge::media::rtcp::{Compound, ReportBlock};
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
@@ -254,6 +255,31 @@ impl World {
         let len = packet.len();
         packet.resize(len + srtp::MAX_OVERHEAD, 0);
         let len = self.protects.protect_rtp(&mut packet, len).unwrap();
+        packet.truncate(len);
+        self.arrives(at, Side::A, Channel::Rtp, WHATSAPP.into(), packet);
+    }
+
+    /// WhatsApp's receiver tells at `at` what share of our packets it lost.
+    pub fn whatsapp_reports(&mut self, at: Duration, lost: f32) {
+        let block = ReportBlock {
+            ssrc: OUR_SSRC.a,
+            fraction_lost: (lost * 256.0) as u8,
+            cumulative_lost: 0,
+            highest_sequence: 0,
+            jitter: 0,
+            last_sr: 0,
+            delay_since_last_sr: 0,
+        };
+        let compound = Compound {
+            ssrc: Ssrc(3),
+            sender: None,
+            block: Some(block),
+            cname: "user",
+            bye: false,
+        };
+        let mut packet = vec![0; Compound::MAX_LEN + srtp::MAX_OVERHEAD];
+        let len = compound.write(&mut packet).unwrap();
+        let len = self.protects.protect_rtcp(&mut packet, len).unwrap();
         packet.truncate(len);
         self.arrives(at, Side::A, Channel::Rtp, WHATSAPP.into(), packet);
     }

@@ -492,6 +492,7 @@ impl Bridge {
         let Some(packets) = accepted.and_then(|len| datagram.get(..len)) else {
             return;
         };
+        let reports = stream.reporting.remote().reports();
         stream.reporting.handle_packets(
             now,
             &self.clock,
@@ -499,7 +500,8 @@ impl Bridge {
             &mut stream.ingress,
             &stream.egress,
         );
-        if let Some(loss) = stream.reporting.remote().latest_loss() {
+        let remote = stream.reporting.remote();
+        if let Some(loss) = remote.latest_loss().filter(|_| remote.reports() > reports) {
             self.directions[!side].expect_loss(loss);
         }
     }
