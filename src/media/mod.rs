@@ -27,6 +27,6 @@ mod sender;
 pub mod shorten;
 pub mod source;
 pub mod srtp;
-pub mod tones;
 pub mod ticks;
+pub mod tones;
 pub mod transport;
