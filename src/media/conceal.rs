@@ -2,11 +2,11 @@
 //! repeated, later the last two and three of them so that it does not buzz, fading out to silence. What comes back is
 //! overlapped with what was made up.
 //!
-//! Where ours differs it was measured (a prototype of both on recorded speech with a tenth of the packets lost, at
-//! random and in bursts: better by 0.2 of PESQ; `cargo bench --bench quality` is the bridge's own): the seam at the beginning is smoothed by bending the made-up
-//! side alone, while the appendix holds back 3.75 ms of all sound for it; periods are looked for from 50 to 400 Hz in
-//! the last 10 ms instead of from 66 to 200 Hz in 20 ms; they grow after 20 and 40 ms instead of 10 and 20; sound fades
-//! from the beginning and is gone after 100 ms instead of 60.
+//! Where ours differs it was measured (a prototype of both on recorded speech with a tenth of the packets lost, at random
+//! and in bursts: better by 0.2 of PESQ): the seam at the beginning is smoothed by bending the made-up side alone, while
+//! the appendix holds back 3.75 ms of all sound for it; periods are looked for from 50 to 400 Hz in the last 10 ms instead
+//! of from 66 to 200 Hz in 20 ms; they grow after 20 and 40 ms instead of 10 and 20; sound fades from the beginning and is
+//! gone after 100 ms instead of 60. What it is worth in the bridge: `cargo bench --bench quality`.
 
 /// Three of the longest periods and a quarter (appendix I.2.2).
 const HISTORY: usize = MOST_PERIODS * LONGEST_PERIOD + LONGEST_SEAM;
