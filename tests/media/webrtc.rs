@@ -446,8 +446,9 @@ fn forged_datagrams_are_counted_and_change_nothing() {
         rejected.authentication,
     );
     assert_eq!(elsewhere + early + unkeyed, 200, "{rejected:?}");
+    // From elsewhere it is refused unseen before there are keys, and for want of them afterwards.
     assert!(
-        elsewhere >= 100 && early >= 10 && unkeyed >= 70,
+        elsewhere >= 10 && early >= 10 && unkeyed >= 140,
         "{rejected:?}"
     );
     assert_eq!(rejected.forged_setup, 300, "{rejected:?}");

@@ -115,11 +115,12 @@ impl Bridge {
 }
 
 impl Stream {
-    /// Whether a packet may be the peer's, as far as its source tells.
+    /// Whether a packet may be the peer's, as far as its source tells. Once there are keys they tell it better: a peer whose
+    /// packets come from elsewhere is heard, and a stranger's do not authenticate.
     pub(super) fn takes_from(&self, from: SocketAddr) -> bool {
         match &self.transport {
             None => true,
-            Some(transport) => transport.is_peer(from),
+            Some(transport) => transport.times().secured_after.is_some() || transport.is_peer(from),
         }
     }
 
