@@ -34,6 +34,11 @@ fn a_call_to_a_user_is_good() {
 }
 
 #[test]
+fn calls_by_webrtc_are_good() {
+    assert_eq!(demo(&["--only", "webrtc", "--only", "webrtc-out"]), Some(0));
+}
+
+#[test]
 fn calls_that_do_not_come_about_are_told_right() {
     let calls = [
         "--only", "declined", "--only", "refused", "--only", "gives-up",

@@ -176,7 +176,10 @@ async fn whatsapp(
 ) -> Result<(Arc<Gateway>, mpsc::Receiver<(String, Report)>), Failure> {
     let mut account = Account::default();
     for story in stories {
-        let business = Business::new(HOST, PASSWORD);
+        let business = Business {
+            keys: story.keys,
+            ..Business::new(HOST, PASSWORD)
+        };
         account.businesses.insert(story.number.clone(), business);
         if let Call::ByAgent(call) = &story.call {
             account.users.insert(story.called(), call.1.clone());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sim::cli::Failure;
 use crate::sim::demo::stories::{PASSWORD, Story};
+use crate::sim::meta::webrtc::KeyExchange;
 use crate::sim::tls::Authority;
 
 pub const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -135,9 +136,14 @@ calls = 50
     );
     for story in stories {
         let (number, extension) = (&story.number, story.extension());
+        let security = match story.keys {
+            KeyExchange::Sdes => "sdes",
+            KeyExchange::Dtls => "dtls",
+        };
         let _ = write!(
             text,
-            "\n[numbers.\"{number}\"]\npassword = \"{PASSWORD}\"\ntrunk = \"office\"\nextension = \"{extension}\"\n"
+            "\n[numbers.\"{number}\"]\npassword = \"{PASSWORD}\"\ntrunk = \"office\"\nextension = \"{extension}\"\n\
+             security = \"{security}\"\n"
         );
     }
     text

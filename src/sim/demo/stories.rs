@@ -6,6 +6,7 @@ use crate::sim::fault::{Fault, Faults};
 use crate::sim::media::Codec;
 use crate::sim::media::mouth::Says;
 use crate::sim::meta::gateway::{Answer as UserAnswer, Refusal, User};
+use crate::sim::meta::webrtc::KeyExchange;
 use crate::sim::meta::{Expect, Plan};
 use crate::sim::pbx::behaviour::How;
 use crate::sim::pbx::{self, Act, Answer, Behaviour};
@@ -24,6 +25,8 @@ pub struct Story {
     /// The business number.
     pub number: String,
     pub call: Call,
+    /// How the number's keys of media are exchanged with WhatsApp.
+    pub keys: KeyExchange,
     /// The voices must still be there after so much of the call.
     pub late: Option<Duration>,
     /// So many times it has been placed, this one included.
@@ -123,6 +126,18 @@ pub fn all() -> Vec<Story> {
             )
         },
         agent_calls("out", "An agent calls a user, who hangs up", 2, |_, _| {}),
+        by_dtls(story(
+            "webrtc",
+            "A user calls by WebRTC: ICE and DTLS in place of SDES",
+            0,
+            |_, _| {},
+        )),
+        by_dtls(agent_calls(
+            "webrtc-out",
+            "An agent calls a user by WebRTC",
+            1,
+            |_, _| {},
+        )),
         agent_calls(
             "stale",
             "An agent calls and hangs up; WhatsApp's nonce was stale",
@@ -155,6 +170,14 @@ pub fn all() -> Vec<Story> {
         .collect()
 }
 
+fn by_dtls(mut story: Story) -> Story {
+    story.keys = KeyExchange::Dtls;
+    if let Call::ByUser(call) = &mut story.call {
+        call.0.offer.keys = KeyExchange::Dtls;
+    }
+    story
+}
+
 /// The agent's PBX shows the business number that the call is made with.
 fn agent_calls(
     name: &'static str,
@@ -176,6 +199,7 @@ fn agent_calls(
         lane,
         number: String::new(),
         call: Call::ByAgent(Box::new((plan, user))),
+        keys: KeyExchange::Sdes,
         late: None,
         attempts: 1,
     }
@@ -224,6 +248,7 @@ fn story(
         lane,
         number: String::new(),
         call: Call::ByUser(Box::new((plan, behaviour))),
+        keys: KeyExchange::Sdes,
         late: None,
         attempts: 1,
     }
