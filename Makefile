@@ -1,5 +1,5 @@
 # make demo    places calls through the bridge with the two simulators, and prints what each party heard
-# make test    every test, those against a real Asterisk included
+# make test    every test, those against a real Asterisk and real WebRTC peers included
 # make lint    formatting, lints, licences of the dependencies
 # make fuzz    SECONDS=20 of each fuzz target
 # make bench   100 calls through the real binary, and through rtpengine beside it: processor time a call, delay, loss
@@ -9,6 +9,7 @@
 comma := ,
 SECONDS ?= 20
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+ROOT = $(if $(SUDO),$(SUDO) --preserve-env=PATH$(comma)HOME$(comma)CARGO_HOME$(comma)RUSTUP_HOME$(comma)CARGO_TARGET_DIR)
 APT = $(SUDO) apt-get -o DPkg::Lock::Timeout=600 -qq
 
 # $(call need,PROGRAM,PACKAGE)
@@ -24,7 +25,8 @@ demo: build-tools
 
 test: test-tools
 	cargo test
-	$(if $(SUDO),$(SUDO) --preserve-env=PATH$(comma)HOME$(comma)CARGO_HOME$(comma)RUSTUP_HOME$(comma)CARGO_TARGET_DIR) tests/lab/run.sh cargo test --offline --test asterisk -- --test-threads=1
+	$(ROOT) tests/lab/run.sh cargo test --offline --test asterisk -- --test-threads=1
+	$(ROOT) tests/lab/webrtc.sh cargo test --offline --test webrtc -- --test-threads=1
 
 lint: build-tools
 	cargo fmt --check

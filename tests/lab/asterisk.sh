@@ -13,6 +13,10 @@ configure() {
   rm -rf "$RUN"; mkdir -p "$RUN"/{etc,db,keys,log/cdr-csv,spool/{outgoing,tmp,monitor,voicemail}}
   # the distribution's files, then the project's over them, then where this instance keeps its things
   local from; for from in "$ROOT/etc/asterisk" "$PROJECT/asterisk-config" "$HERE/asterisk"; do cp "$from"/*.conf "$RUN/etc/"; done
+  if [ -n "${LAB_OVERLAY:-}" ]; then
+    cat "$LAB_OVERLAY/pjsip.conf" >> "$RUN/etc/pjsip.conf"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=pbx -keyout "$RUN/keys/rsa.key" -out "$RUN/keys/rsa.pem" 2>/dev/null
+  fi
   [ -f "$ROOT/etc/asterisk/keys/asterisk.crt" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
     -nodes -days 3650 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
     -keyout "$ROOT/etc/asterisk/keys/asterisk.key" -out "$ROOT/etc/asterisk/keys/asterisk.crt" 2>/dev/null

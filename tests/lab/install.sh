@@ -6,3 +6,5 @@ set -euo pipefail
 . "$(dirname "$0")/lab.sh"
 make_root dash coreutils libc-bin openssl asterisk asterisk-modules asterisk-config \
   asterisk-core-sounds-en-gsm asterisk-core-sounds-en-wav asterisk-moh-opsound-wav baresip-core sip-tester sox rtpengine-daemon
+ROOT=$LAB/web
+make_root dash coreutils libc-bin chromium fonts-dejavu-core python3 python3-aiortc

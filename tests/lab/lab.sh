@@ -7,7 +7,7 @@
 LAB=${WABRIDGE_LAB:-/var/cache/wabridge-lab}
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PROJECT=$(cd "$HERE/../.." && pwd)
-ROOT=$LAB/sid
+ROOT=${ROOT:-$LAB/sid}
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -76,7 +76,17 @@ finish_root() {
   printf 'hosts: files\npasswd: files\ngroup: files\n' > "$root/etc/nsswitch.conf"
   chroot "$root" /sbin/ldconfig
   local voices; voices=$(cd "$root" && find usr/share -name 'demo-congrats.*' -printf '%h\n' -quit)
-  [ -e "$root/usr/share/asterisk/sounds/en" ] || ln -s "/$voices" "$root/usr/share/asterisk/sounds/en"
+  [ -z "$voices" ] || [ -e "$root/usr/share/asterisk/sounds/en" ] || ln -s "/$voices" "$root/usr/share/asterisk/sounds/en"
+}
+
+# tell PORT COMMAND [PARAMETER] : to a baresip. ctrl_tcp speaks JSON in netstrings. Its answer has to be read: baresip dies of
+# a connection closed before.
+tell() {
+  local json="{\"command\":\"$2\",\"params\":\"${3:-}\"}"
+  exec 3<>"/dev/tcp/127.0.0.1/$1"
+  printf '%d:%s,' "${#json}" "$json" >&3
+  local length; IFS= read -r -d : -t 5 length <&3 && head -c "$((length + 1))" <&3 >/dev/null
+  exec 3>&-
 }
 
 # in_root PROGRAM ... : runs it inside the private root.

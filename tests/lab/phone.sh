@@ -45,15 +45,6 @@ CONFIG
   : > "$D/contacts"
 }
 
-# ctrl_tcp speaks JSON in netstrings. Its answer has to be read: baresip dies of a connection closed before.
-tell() {
-  local json="{\"command\":\"$1\",\"params\":\"${2:-}\"}"
-  exec 3<>"/dev/tcp/127.0.0.1/$control"
-  printf '%d:%s,' "${#json}" "$json" >&3
-  local length; IFS= read -r -d : -t 5 length <&3 && head -c "$((length + 1))" <&3 >/dev/null
-  exec 3>&-
-}
-
 case $1 in
   start)
     configure "${3:-auto}" "${4:-$PROJECT/src/sim/speech/agent.wav}"
@@ -61,7 +52,7 @@ case $1 in
     echo $! > "$D/pid"
     for _ in $(seq 100); do grep -q '200 OK' "$D/log" && exit 0; sleep 0.1; done
     cat "$D/log" >&2; die "the phone did not register" ;;
-  do) shift 2; tell "$@" ;;
+  do) shift 2; tell "$control" "$@" ;;
   stop) kill "$(cat "$D/pid")" 2>/dev/null || true; echo "$D" ;;
   *) die "usage: see the head of phone.sh" ;;
 esac
