@@ -58,17 +58,17 @@ fn converse(mut now: Instant, mut ends: [Engine; 2], script: &[u8]) {
         while let Some(len) = ends[from].poll_transmit(&mut buffer) {
             let mut datagram = buffer[..len].to_vec();
             let times = match orders.next() {
-                Some([0, ..]) | None => 1,
-                Some([how, high, low, value]) => {
-                    let at = usize::from(u16::from_be_bytes([*high, *low])) % len;
+                Some(&[how, high, low, value]) if how > 0 => {
+                    let at = usize::from(u16::from_be_bytes([high, low])) % len;
                     match how % 4 {
                         0 => datagram.truncate(at),
                         1 => datagram[at] ^= value,
-                        2 => datagram[at] = *value,
+                        2 => datagram[at] = value,
                         _ => {}
                     }
                     usize::from(how >> 6)
                 }
+                Some(_) | None => 1,
             };
             for _ in 0..times {
                 ends[to].handle_datagram(now, &datagram);
