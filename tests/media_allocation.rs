@@ -185,6 +185,7 @@ fn begin(bridge: &mut Bridge, start: Instant, whatsapp: Agreement, pbx: Codec) {
         let agreement = Box::new(agreement);
         bridge.handle_command(start, Command::Agree { side, agreement });
         bridge.handle_command(start, Command::Start { side });
+        bridge.handle_command(start, Command::Confirm { side });
     }
 }
 

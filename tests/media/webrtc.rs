@@ -186,8 +186,9 @@ impl World {
 
     fn start_both(&mut self) {
         for side in Side::BOTH {
-            self.bridge
-                .handle_command(self.now, Command::Start { side });
+            for command in [Command::Start { side }, Command::Confirm { side }] {
+                self.bridge.handle_command(self.now, command);
+            }
             if let Some(peer) = &mut self.peers[side] {
                 peer.transport.start(self.now);
             }

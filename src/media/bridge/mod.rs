@@ -389,7 +389,7 @@ impl Bridge {
         if stream.egress.codec().is_some() {
             stream.reporting.start(now, &mut self.entropy);
         }
-        self.start_transport(now, side);
+        self.check_transport(now, side);
         self.expect_audio(now, side);
     }
 

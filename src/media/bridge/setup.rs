@@ -51,6 +51,15 @@ impl Bridge {
         stream.follow_transport(now);
     }
 
+    /// Our description is on its way to the side.
+    pub(super) fn check_transport(&mut self, now: Instant, side: Side) {
+        if let Some(transport) = &mut self.streams[side].transport {
+            transport.check(now);
+            self.run_transport(now, side);
+        }
+    }
+
+    /// The side has it.
     pub(super) fn start_transport(&mut self, now: Instant, side: Side) {
         if let Some(transport) = &mut self.streams[side].transport {
             transport.start(now);

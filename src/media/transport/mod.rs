@@ -2,11 +2,12 @@
 //! whose keys are in its description, or that has none, has no such thing.
 //!
 //! ```text
-//!  Waiting ─start─► Checking ─a way is found─► Handshaking ─keys─► Secured
-//!                       └───────────┬──────────────┴──────────────────┴─► Failed
+//!  Waiting ─check─► Checking ─a way is found─► Found ─start─► Handshaking ─keys─► Secured
+//!                       └────────────┬───────────┴─────────────────┴─────────────────┴─► Failed
 //! ```
 //!
-//! * Nothing but answers to the peer's checks leaves before `start`.
+//! * Nothing but answers to the peer's checks leaves before `check` or `start`, and no ClientHello before `start`: an
+//!   ICE-lite peer answers checks before it has our description, but a hello it would lose (dossier 3.2).
 //! * A ClientHello is sent only once there is a way, and along it; and one is read only from where the peer is known to
 //!   be: from anywhere else it would be whose came first (CVE-2023-49786 and its kin).
 //! * A hello that is faster than our own check is kept and read when its way is proven: a peer that repeats after a
@@ -48,9 +49,17 @@ pub struct Transport {
     identity: Arc<Identity>,
     entropy: Entropy,
     path: Path,
+    hello: Hello,
     state: State,
     times: Times,
     events: VecDeque<Event>,
+}
+
+/// Whether a ClientHello of ours may leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Held,
+    Free,
 }
 
 enum State {
@@ -59,6 +68,10 @@ enum State {
     },
     Checking {
         early: Option<Early>,
+    },
+    /// Our hello is held.
+    Found {
+        remote: SocketAddr,
     },
     Handshaking {
         remote: SocketAddr,
@@ -79,7 +92,7 @@ struct Early {
     datagram: Vec<u8>,
 }
 
-/// From `start` on.
+/// From the first of `check` and `start` on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Times {
     started: Option<Instant>,
@@ -91,7 +104,7 @@ pub struct Times {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// There is a way, so long after `start`.
+    /// There is a way, so long after the first of `check` and `start`.
     Found { remote: SocketAddr, after: Duration },
     /// There are keys, so long after `start`.
     Secured { keys: CryptoPair, after: Duration },
@@ -116,14 +129,24 @@ impl Transport {
             terms,
             identity,
             entropy,
+            hello: Hello::Held,
             state: State::Waiting { early: None },
             times: Times::default(),
             events: VecDeque::with_capacity(4),
         }
     }
 
-    /// Our description is with the peer, or about to be.
+    /// The peer has our description: all may leave.
     pub fn start(&mut self, now: Instant) {
+        self.hello = Hello::Free;
+        if let State::Found { remote } = self.state {
+            self.shake_hands(now, remote);
+        }
+        self.check(now);
+    }
+
+    /// Our description is on its way to the peer: checks may leave.
+    pub fn check(&mut self, now: Instant) {
         if let State::Waiting { early } = &mut self.state {
             self.state = State::Checking {
                 early: early.take(),
@@ -172,7 +195,10 @@ impl Transport {
                 self.follow_engine(now);
                 true
             }
-            State::Handshaking { .. } | State::Secured { .. } | State::Failed(_) => false,
+            State::Found { .. }
+            | State::Handshaking { .. }
+            | State::Secured { .. }
+            | State::Failed(_) => false,
         }
     }
 
@@ -200,7 +226,10 @@ impl Transport {
             | State::Failed(Some((remote, engine))) => {
                 Some((*remote, engine.poll_transmit(buffer)?))
             }
-            State::Waiting { .. } | State::Checking { .. } | State::Failed(None) => None,
+            State::Waiting { .. }
+            | State::Checking { .. }
+            | State::Found { .. }
+            | State::Failed(None) => None,
         }
     }
 
@@ -213,7 +242,7 @@ impl Transport {
             State::Handshaking { engine, .. } | State::Secured { engine, .. } => {
                 engine.poll_timeout()
             }
-            State::Waiting { .. } | State::Checking { .. } => None,
+            State::Waiting { .. } | State::Checking { .. } | State::Found { .. } => None,
             State::Failed(_) => return None,
         };
         [self.path.poll_timeout(), engine]
@@ -225,7 +254,9 @@ impl Transport {
     /// Where to send.
     pub fn target(&self) -> Option<SocketAddr> {
         match &self.state {
-            State::Handshaking { remote, .. } | State::Secured { remote, .. } => Some(*remote),
+            State::Found { remote }
+            | State::Handshaking { remote, .. }
+            | State::Secured { remote, .. } => Some(*remote),
             State::Waiting { .. } | State::Checking { .. } | State::Failed(_) => None,
         }
     }
@@ -236,6 +267,7 @@ impl Transport {
             State::Failed(_) => false,
             State::Waiting { .. }
             | State::Checking { .. }
+            | State::Found { .. }
             | State::Handshaking { .. }
             | State::Secured { .. } => self.target() == Some(from) || self.path.is_peer(from),
         }
@@ -259,7 +291,7 @@ impl Transport {
         match &mut self.state {
             State::Waiting { .. } | State::Failed(_) => {}
             State::Checking { .. } => self.begin(now, selected),
-            State::Handshaking { remote, .. } => *remote = selected,
+            State::Found { remote } | State::Handshaking { remote, .. } => *remote = selected,
             State::Secured { remote, .. } => {
                 if *remote != selected {
                     *remote = selected;
@@ -274,6 +306,22 @@ impl Transport {
             return;
         };
         let early = early.take();
+        let started = self.times.started.unwrap_or(now);
+        let after = now.saturating_duration_since(started);
+        self.times.found_after = Some(after);
+        self.events.push_back(Event::Found { remote, after });
+        match (self.terms.dtls.role, self.hello) {
+            (DtlsRole::Client, Hello::Held) => self.state = State::Found { remote },
+            (DtlsRole::Client, Hello::Free) | (DtlsRole::Server, _) => {
+                self.shake_hands(now, remote);
+            }
+        }
+        if let Some(early) = early.filter(|early| self.path.is_peer(early.from)) {
+            self.handle_dtls(now, early.from, &early.datagram);
+        }
+    }
+
+    fn shake_hands(&mut self, now: Instant, remote: SocketAddr) {
         let (identity, entropy) = (self.identity.clone(), self.entropy.fork());
         let fingerprints = self.terms.dtls.fingerprints.clone();
         let engine = match self.terms.dtls.role {
@@ -285,13 +333,6 @@ impl Transport {
             remote,
             engine: Box::new(engine),
         };
-        let started = self.times.started.unwrap_or(now);
-        let after = now.saturating_duration_since(started);
-        self.times.found_after = Some(after);
-        self.events.push_back(Event::Found { remote, after });
-        if let Some(early) = early.filter(|early| self.path.is_peer(early.from)) {
-            self.handle_dtls(now, early.from, &early.datagram);
-        }
     }
 
     /// The way is proven, though the peer has not nominated it yet.
@@ -320,7 +361,10 @@ impl Transport {
             State::Handshaking { engine, .. } | State::Secured { engine, .. } => {
                 engine.poll_event()
             }
-            State::Waiting { .. } | State::Checking { .. } | State::Failed(_) => None,
+            State::Waiting { .. }
+            | State::Checking { .. }
+            | State::Found { .. }
+            | State::Failed(_) => None,
         };
         let Some(event) = event else {
             return;

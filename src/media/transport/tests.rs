@@ -266,6 +266,34 @@ fn times_are_told_from_the_start_on() {
     assert_eq!(at, Duration::from_millis(800));
 }
 
+/// What is found waits, and what is told to start is there in two round trips.
+#[test]
+fn a_held_hello_leaves_when_the_peer_has_our_description() {
+    let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
+    world.starts[0] = Duration::from_secs(1);
+    world.ends[0].as_mut().unwrap().check(epoch());
+    world.run(Duration::from_millis(999));
+    let events = &world.events[0];
+    assert!(
+        matches!(events[..], [(at, Event::Found { .. })] if at == RTT),
+        "{events:?}"
+    );
+    assert!(!world.log.iter().any(|(_, sent)| is_dtls(sent)), "held");
+    world.run(Duration::from_secs(3));
+    let (at, _) = world.keys(0).unwrap();
+    assert_eq!(at, Duration::from_secs(1) + RTT * 2);
+}
+
+/// Whose hello the peer sends has nothing to wait for.
+#[test]
+fn a_server_waits_for_nothing_but_the_peer() {
+    let mut world = World::new(Ice::TheyAreLite, DtlsRole::Server);
+    world.starts[0] = Duration::from_secs(10);
+    world.ends[0].as_mut().unwrap().check(epoch());
+    world.run(Duration::from_secs(3));
+    assert!(world.secured("a server") <= RTT * 3 + Duration::from_millis(50));
+}
+
 #[test]
 fn no_hello_before_the_nomination_and_none_elsewhere() {
     let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
