@@ -7,6 +7,7 @@ pub mod media;
 pub mod pbx;
 pub mod sdp;
 pub mod sound;
+pub mod webrtc;
 pub mod whatsapp;
 pub mod wire;
 pub mod world;

@@ -1,5 +1,7 @@
 //! Descriptions as the peers of the dossier and real PBXs write them.
 
+use super::webrtc::peer_fingerprint;
+
 pub const WHATSAPP_KEY: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 
 /// WhatsApp's SDES offer (dossier 3.1).
@@ -28,8 +30,6 @@ pub fn whatsapp_offer() -> String {
     ])
 }
 
-pub const WHATSAPP_FINGERPRINT: &str = "sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
-
 /// WhatsApp's WebRTC offer (dossier 3.1).
 pub fn whatsapp_webrtc_offer() -> String {
     whatsapp_webrtc("actpass", 126)
@@ -56,7 +56,7 @@ fn whatsapp_webrtc(setup: &str, digits: u8) -> String {
         "a=candidate:3355715111 1 udp 2122262783 2a03:2880:f343:131:face:b00c:0:699c 3480 typ host generation 0 network-cost 50",
         "a=ice-ufrag:RmDDkfzkwbexPfbC",
         "a=ice-pwd:abcdefghijklmnopqrstuvwx",
-        &format!("a=fingerprint:{WHATSAPP_FINGERPRINT}"),
+        &format!("a=fingerprint:{}", peer_fingerprint()),
         &format!("a=setup:{setup}"),
         "a=mid:audio",
         "a=sendrecv",

@@ -5,16 +5,25 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use wabridge::call::cdr::CallRef;
-use wabridge::call::switchboard::{MediaCommand, MediaEvent};
+use wabridge::call::switchboard::{MediaCommand, MediaEvent, PortPair};
 use wabridge::entropy::Entropy;
-use wabridge::media::bridge::{Bridge, Channel};
+use wabridge::media::bridge::{Bridge, Channel, Report};
 use wabridge::side::{Pair, Side};
+
+use super::webrtc::{Peer, bridge_identity};
+
+/// Where a peer with ICE sees us.
+const OURS: [u8; 4] = [198, 51, 100, 7];
+const NO_PORTS: PortPair = PortPair { rtp: 0, rtcp: 0 };
 
 pub struct Sound {
     bridges: BTreeMap<CallRef, Bridge>,
     entropy: Entropy,
     /// Everything that left toward a side.
     pub sent: Pair<Vec<Rtp>>,
+    /// Who is there with ICE and DTLS, of the only call.
+    pub peers: Pair<Option<Peer>>,
+    ports: Pair<PortPair>,
 }
 
 /// The header of an RTP packet, with when and where it went.
@@ -34,27 +43,39 @@ impl Sound {
             bridges: BTreeMap::new(),
             entropy: Entropy::from_seed([44; 32]),
             sent: Pair::default(),
+            peers: Pair::default(),
+            ports: Pair::new(NO_PORTS, NO_PORTS),
         }
     }
 
-    pub fn take(&mut self, now: Instant, command: &MediaCommand) {
+    /// The counters of a call that is over.
+    pub fn take(&mut self, now: Instant, command: &MediaCommand) -> Option<Report> {
         match command {
-            MediaCommand::Open { call, spec, .. } => {
+            MediaCommand::Open { call, spec, ports } => {
                 let bridge = Bridge::new(now, spec.clone(), self.entropy.fork());
+                let bridge = bridge.with_identity(bridge_identity());
                 self.bridges.insert(call.clone(), bridge);
+                self.ports = *ports;
+                None
             }
             MediaCommand::Bridge { call, command } => {
                 let bridge = self.bridges.get_mut(call).expect("an open call");
                 bridge.handle_command(now, command.clone());
+                None
             }
             MediaCommand::Close { call } => {
-                self.bridges.remove(call);
+                let bridge = self.bridges.remove(call)?;
+                Some(bridge.report(now))
             }
         }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.bridges.values().filter_map(Bridge::poll_timeout).min()
+        let bridges = self.bridges.values().filter_map(Bridge::poll_timeout);
+        let peers = Side::BOTH
+            .into_iter()
+            .filter_map(|side| self.peers[side].as_ref());
+        bridges.chain(peers.filter_map(Peer::deadline)).min()
     }
 
     /// A frame of G.711 from a side: 20 ms, a tone of no meaning.
@@ -64,13 +85,36 @@ impl Sound {
         packet.extend(header.timestamp.to_be_bytes());
         packet.extend(header.ssrc.to_be_bytes());
         packet.extend((0..160u8).map(|n| n.wrapping_mul(7)));
+        self.arrive(now, side, from, &packet);
+    }
+
+    /// A datagram from a side.
+    pub fn arrive(&mut self, now: Instant, side: Side, from: SocketAddr, datagram: &[u8]) {
         for bridge in self.bridges.values_mut() {
-            bridge.handle_datagram(now, side, Channel::Rtp, from, &mut packet.clone());
+            bridge.handle_datagram(now, side, Channel::Rtp, from, &mut datagram.to_vec());
+        }
+    }
+
+    /// The peer of a side says a frame.
+    pub fn speak(&mut self, now: Instant, side: Side) {
+        self.peers[side].as_mut().expect("a peer").speak(now);
+    }
+
+    fn peers_work(&mut self, now: Instant) {
+        for side in Side::BOTH {
+            let Some(peer) = &mut self.peers[side] else {
+                continue;
+            };
+            let from = peer.address();
+            for datagram in peer.work(now) {
+                self.arrive(now, side, from, &datagram);
+            }
         }
     }
 
     /// Lets the bridges work, and takes what they send and tell.
     pub fn work(&mut self, now: Instant) -> Vec<MediaEvent> {
+        self.peers_work(now);
         let mut events = Vec::new();
         for (call, bridge) in &mut self.bridges {
             if bridge
@@ -84,6 +128,12 @@ impl Sound {
                 if let Some(rtp) = Rtp::read(now, transmit.to, transmit.bytes) {
                     self.sent[side].push(rtp);
                 }
+                if let Some(peer) = &mut self.peers[side]
+                    && peer.address() == transmit.to
+                {
+                    let from = SocketAddr::new(OURS.into(), self.ports[side].rtp);
+                    peer.receive(now, from, transmit.bytes);
+                }
             }
             while let Some(event) = bridge.poll_event() {
                 let call = call.clone();
@@ -95,11 +145,11 @@ impl Sound {
 }
 
 impl Rtp {
-    /// `None` for RTCP (RFC 5761 §4).
-    fn read(at: Instant, to: SocketAddr, bytes: &[u8]) -> Option<Self> {
+    /// `None` for RTCP (RFC 5761 §4), STUN and DTLS (RFC 7983).
+    pub fn read(at: Instant, to: SocketAddr, bytes: &[u8]) -> Option<Self> {
         let payload_type = bytes[1] & 0x7f;
         let word = |from: usize| u32::from_be_bytes(bytes[from..from + 4].try_into().unwrap());
-        (!(64..96).contains(&payload_type)).then(|| Self {
+        (bytes[0] >> 6 == 2 && !(64..96).contains(&payload_type)).then(|| Self {
             at,
             to,
             payload_type,

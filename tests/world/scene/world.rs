@@ -11,7 +11,6 @@ use wabridge::call::switchboard::{MediaEvent, Moment, PortPair, Switchboard};
 use wabridge::config::Config;
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge;
-use wabridge::sdp::Fingerprint;
 use wabridge::side::Side;
 use wabridge::sip::flow::{
     FlowId, Host, ListenerId, NextHop, Source, Target, Transmit, TransmitTag, Transport,
@@ -22,6 +21,7 @@ use super::config::{BACKUP_PBX, MAIN_PBX, PBX_LISTENER, WHATSAPP_LISTENER};
 use super::ledger::Ledger;
 use super::media::Plane;
 use super::sound::{Rtp, Sound};
+use super::webrtc::{Peer, bridge_fingerprint};
 use super::wire::Sip;
 
 pub const WHATSAPP: &str = "whatsapp";
@@ -110,7 +110,7 @@ impl World {
             wall: wall.into(),
         };
         let entropy = Entropy::from_seed([42; 32]);
-        let fingerprint = Fingerprint::of(b"a certificate");
+        let fingerprint = bridge_fingerprint();
         let mut world = Self {
             board: Switchboard::new(moment, Arc::new(config), fingerprint, entropy),
             plane: Plane::new(),
@@ -229,6 +229,37 @@ impl World {
         self.bridges_work();
     }
 
+    /// A datagram from a side's phone, as it is.
+    pub fn arrive(&mut self, side: Side, from: SocketAddr, datagram: &[u8]) {
+        let now = self.now;
+        let sound = self.sound.as_mut().expect("real sound");
+        sound.arrive(now, side, from, datagram);
+        self.bridges_work();
+    }
+
+    /// The side has our description, and ICE and DTLS of its own: what it agreed to, from there.
+    pub fn meet(&mut self, side: Side, address: SocketAddr, delay: Duration) {
+        let agreement = self.plane.last_agreement(side);
+        let peer = Peer::new(self.now, agreement, address, delay);
+        self.sound.as_mut().expect("real sound").peers[side] = Some(peer);
+        self.bridges_work();
+    }
+
+    pub fn peer(&self, side: Side) -> &Peer {
+        let sound = self.sound.as_ref().expect("real sound");
+        sound.peers[side].as_ref().expect("a peer")
+    }
+
+    /// It says frames for so long.
+    pub fn speak(&mut self, side: Side, duration: Duration) {
+        for _ in 0..duration.as_millis() / 20 {
+            let now = self.now;
+            self.sound.as_mut().expect("real sound").speak(now, side);
+            self.bridges_work();
+            self.run(Duration::from_millis(20));
+        }
+    }
+
     /// What left toward a side so far.
     pub fn sent(&self, side: Side) -> &[Rtp] {
         &self.sound.as_ref().expect("real sound").sent[side]
@@ -320,8 +351,9 @@ impl World {
             self.route(transmit);
         }
         while let Some(command) = self.board.poll_media() {
-            if let Some(sound) = &mut self.sound {
-                sound.take(self.now, &command);
+            let (now, sound) = (self.now, self.sound.as_mut());
+            if let Some(report) = sound.and_then(|sound| sound.take(now, &command)) {
+                self.plane.report = Some(report);
             }
             if let Some(call) = self.plane.take(command)
                 && let Some(report) = self.plane.report.clone()

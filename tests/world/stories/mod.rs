@@ -33,6 +33,7 @@ mod transfer;
 mod transports;
 mod unbroken_sound;
 mod webrtc;
+mod webrtc_sound;
 
 use crate::scene::pbx::Callee;
 use crate::scene::whatsapp;

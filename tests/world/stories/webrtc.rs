@@ -6,15 +6,14 @@ use std::time::Duration;
 use wabridge::call::ending::{Cause, Party};
 use wabridge::config::{ClientHello, Config};
 use wabridge::media::bridge::{Event, NotConnected, Report};
-use wabridge::sdp::{
-    DtlsRole, Fingerprint, IceRole, IceTerms, Offers, Protection, Security, Suite,
-};
+use wabridge::sdp::{DtlsRole, IceRole, IceTerms, Offers, Protection, Security, Suite};
 use wabridge::side::Side;
 
 use super::outbound::dialled;
 use super::{Talk, confirm};
 use crate::scene::pbx::Callee;
-use crate::scene::sdp::{WHATSAPP_FINGERPRINT, whatsapp_webrtc_answer, whatsapp_webrtc_offer};
+use crate::scene::sdp::{whatsapp_webrtc_answer, whatsapp_webrtc_offer};
+use crate::scene::webrtc::{bridge_fingerprint, peer_fingerprint};
 use crate::scene::whatsapp;
 use crate::scene::wire::Sip;
 use crate::scene::world::{PBX, WHATSAPP, World};
@@ -63,10 +62,7 @@ fn a_user_calls() {
         panic!("{agreed:?}");
     };
     assert_eq!(dtls.role, DtlsRole::Client);
-    assert_eq!(
-        dtls.fingerprints,
-        [Fingerprint::parse(WHATSAPP_FINGERPRINT).unwrap()]
-    );
+    assert_eq!(dtls.fingerprints, [peer_fingerprint()]);
     let ice = agreed.ice.unwrap();
     assert_eq!(ice.role, IceRole::Controlling);
     assert!(
@@ -83,7 +79,7 @@ fn a_user_calls() {
         candidate(&ok, "UDP/TLS/RTP/SAVPF 111 126"),
         format!("a=ice-ufrag:{}", ice.ours.credentials.ufrag),
         format!("a=ice-pwd:{}", ice.ours.credentials.pwd),
-        format!("a=fingerprint:{}", Fingerprint::of(b"a certificate")),
+        format!("a=fingerprint:{}", bridge_fingerprint()),
     ] {
         assert!(ok.sdp_line(&line).is_some(), "{line} is not in\n{ok}");
     }
@@ -191,7 +187,7 @@ fn an_agent_calls() {
         &candidate(&invite, "UDP/TLS/RTP/SAVPF 111 101"),
         "a=ice-ufrag:",
         "a=ice-pwd:",
-        &format!("a=fingerprint:{}", Fingerprint::of(b"a certificate")),
+        &format!("a=fingerprint:{}", bridge_fingerprint()),
     ] {
         assert!(
             invite.sdp_line(line).is_some(),
