@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::super::{Faces, Trust};
 use super::*;
 use crate::party::PhoneNumber;
-use crate::sdp::{Codec, Offers, Security, Suite};
+use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Security, Suite};
 use crate::sip::flow::{Host, Transport};
 
 const FULL: &str = include_str!("../../../examples/wabridge.toml");
@@ -210,7 +210,14 @@ fn whatsapps_profile() {
     assert_eq!(meta.sdp.codecs, [Codec::Opus]);
     assert_eq!(
         meta.sdp.security,
-        Security::Sdes(vec![Suite::AesCm128HmacSha1_80])
+        Security::AsOffered {
+            offers: Offers::Sdes,
+            suites: vec![Suite::AesCm128HmacSha1_80]
+        }
+    );
+    assert_eq!(
+        (meta.sdp.dtls_setup, meta.sdp.ice),
+        (OfferedSetup::ActPass, IceMode::Full)
     );
     assert_eq!(
         meta.sdp.opus_fmtp,
