@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wabridge::media::bridge::Command;
+use wabridge::media::g711::Law;
 use wabridge::sdp::Codec;
 use wabridge::side::Side;
 
@@ -184,4 +185,56 @@ fn first_words_to_the_pbx_wait_too() {
         "{played} ms played"
     );
     assert!(last.at <= ms(4_000));
+}
+
+/// Word after word from WhatsApp, and the PBX can be sent to so much later. How late the last word begins there, without
+/// what Opus itself takes.
+fn lateness_at_the_pbx(later: Duration) -> Duration {
+    let mut world = World::new();
+    world.agree(Side::A, whatsapp());
+    world.agree(Side::B, pbx(Codec::Pcmu));
+    let mut encoder =
+        opus::Encoder::new(8_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
+    let mut alone = opus::Decoder::new(8_000, opus::Channels::Mono).unwrap();
+    let mut stream = Stream::new(3, crate::world::OPUS);
+    let mut undelayed = Vec::new();
+    for (n, frame) in words(20, 150, 150).chunks_exact(160).enumerate() {
+        let payload = encoder.encode_vec(frame, 400).unwrap();
+        let mut samples = [0; 160];
+        alone.decode(&payload, &mut samples, false).unwrap();
+        undelayed.extend(samples);
+        let datagram = stream.packet(&payload, 960);
+        world.whatsapp_sends(ms(20 * n as u64), datagram);
+    }
+    world.command(Command::Start { side: Side::A });
+    world.run(later);
+    world.command(Command::Start { side: Side::B });
+    world.run(ms(7_000));
+    let mut heard = vec![0; 8 * 7_000];
+    for packet in &world.heard.b {
+        let at = packet.at.as_micros() as usize / 125;
+        let room = &mut heard[at..at + packet.payload.len()];
+        Law::Mu.decode(&packet.payload, room);
+    }
+    let begins = last_beginning(&heard) - last_beginning(&undelayed);
+    Duration::from_micros(125 * begins as u64)
+}
+
+/// The sample at which the last word begins.
+fn last_beginning(sound: &[i16]) -> usize {
+    let is_word = |window: &[i16]| window.iter().any(|sample| sample.unsigned_abs() > 2_000);
+    let windows: Vec<bool> = sound.chunks(8).map(is_word).collect();
+    let last = windows.iter().rposition(|word| *word).unwrap();
+    let pause = windows[..last]
+        .windows(60)
+        .rposition(|pause| !pause.contains(&true));
+    8 * (pause.unwrap() + 60)
+}
+
+#[test]
+fn no_part_of_a_frame_goes_on_waiting() {
+    for later in [0, 333, 507, 618] {
+        let late = lateness_at_the_pbx(ms(later));
+        assert!(late <= ms(2), "{later} ms later: {late:?}");
+    }
 }

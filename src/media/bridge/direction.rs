@@ -363,6 +363,7 @@ impl Direction {
         self.pcm.keep_newest(self.pcm.most());
         if !catches_up {
             self.shorten(out);
+            self.leave_out_rest(length);
             self.offer_frames(now, before.pause, out);
         }
         match decoded {
@@ -385,6 +386,14 @@ impl Direction {
             if left_out > Ticks::ZERO {
                 out.egress.leave_out(left_out);
             }
+        }
+    }
+
+    /// Part of a frame that waits when packets hold whole frames would wait for ever.
+    fn leave_out_rest(&mut self, length: Ticks) {
+        let rest = self.pcm.len() - self.pcm.len().whole_frames();
+        if length.whole_frames() == length && rest > Ticks::ZERO {
+            self.pcm.shorten(rest, Need::Slight);
         }
     }
 
