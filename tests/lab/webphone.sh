@@ -2,7 +2,7 @@
 # baresip with ICE and DTLS-SRTP, as a PBX of its own: it answers whatever comes to 10.66.0.6:5060.
 #   webphone.sh start [WAV]          WAV (16-bit mono) is what it says
 #   webphone.sh do COMMAND [PARAMETER]      dial URI, hangup
-#   webphone.sh stop                 prints the directory with log and dump-*-dec.wav, what it heard
+#   webphone.sh stop                 prints the directory with log and heard.wav, what it heard
 set -euo pipefail
 # shellcheck source=tests/lab/lab.sh
 . "$(dirname "$0")/lab.sh"
@@ -54,11 +54,18 @@ CONFIG
 case $1 in
   start)
     configure "${2:-$PROJECT/src/sim/speech/agent.wav}"
-    in_root /usr/bin/baresip -f "$inside" -v >"$D/log" 2>&1 </dev/null &
+    (exec chroot "$ROOT" /usr/bin/baresip -f "$inside" -v) >"$D/log" 2>&1 </dev/null &
     echo $! > "$D/pid"
     for _ in $(seq 100); do grep -q 'baresip is ready' "$D/log" && exit 0; sleep 0.1; done
     cat "$D/log" >&2; die "baresip did not start" ;;
   do) shift; tell "$control" "$@" ;;
-  stop) kill "$(cat "$D/pid")" 2>/dev/null || true; echo "$D" ;;
+  stop)
+    kill "$(cat "$D/pid")" 2>/dev/null || true
+    sleep 0.5
+    # Opus is recorded as two channels, which are the same.
+    for heard in "$D"/dump-*-dec.wav; do
+      [ ! -f "$heard" ] || [ -f "$D/heard.wav" ] || in_root /usr/bin/sox "$inside/${heard##*/}" "$inside/heard.wav" remix 1
+    done
+    echo "$D" ;;
   *) die "usage: see the head of webphone.sh" ;;
 esac

@@ -91,11 +91,8 @@ impl Baresip {
     /// What it heard.
     fn recording(&self) -> wav::Audio {
         let folder = PathBuf::from(script("webphone.sh", &["stop"]).trim());
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        let files = std::fs::read_dir(&folder).unwrap().flatten();
-        let mut files = files.map(|file| file.path());
-        let heard = files.find(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        wav::read(&std::fs::read(heard.unwrap()).unwrap()).unwrap()
+        let heard = std::fs::read(folder.join("heard.wav"));
+        wav::read(&heard.expect("a recording")).unwrap()
     }
 }
 

@@ -159,7 +159,7 @@ first_port = {first_port}
 last_port = {last_port}
 
 [whatsapp]
-source_prefixes = ["{ip}/{whole}"]
+source_prefixes = ["{ip}/{whole}", "10.66.0.0/24"]
 port = {gateway_port}
 
 [hosts]
