@@ -60,7 +60,8 @@ const SEAM: usize = 40;
 
 pub struct Pcm {
     rate: Rate,
-    samples: Box<[i16; CAPACITY]>,
+    /// `CAPACITY` of them; most are never touched, and so take no memory.
+    samples: Box<[i16]>,
     len: usize,
 }
 
@@ -68,7 +69,7 @@ impl Pcm {
     pub fn new(rate: Rate) -> Self {
         Self {
             rate,
-            samples: Box::new([0; CAPACITY]),
+            samples: vec![0; CAPACITY].into_boxed_slice(),
             len: 0,
         }
     }
