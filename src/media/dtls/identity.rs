@@ -55,6 +55,16 @@ impl Identity {
         &self.certificate
     }
 
+    /// Shows a certificate of which it does not have the key.
+    #[cfg(test)]
+    pub(super) fn showing(self, other: &Self) -> Self {
+        Self {
+            certificate: other.certificate.clone(),
+            fingerprint: other.fingerprint,
+            ..self
+        }
+    }
+
     /// ECDSA with SHA-256, in ASN.1.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
         let signature = self.key.sign(&SystemRandom::new(), message);

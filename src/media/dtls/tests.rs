@@ -19,13 +19,15 @@ fn epoch() -> Instant {
     *EPOCH.get_or_init(Instant::now)
 }
 
+fn identity() -> Identity {
+    let made = rcgen::generate_simple_self_signed(vec!["test".to_owned()]).unwrap();
+    let key = made.signing_key.serialize_der();
+    Identity::new(made.cert.der().to_vec(), &key).unwrap()
+}
+
 fn identities() -> [Arc<Identity>; 2] {
     static BOTH: OnceLock<[Arc<Identity>; 2]> = OnceLock::new();
-    let make = || {
-        let made = rcgen::generate_simple_self_signed(vec!["test".to_owned()]).unwrap();
-        let key = made.signing_key.serialize_der();
-        Arc::new(Identity::new(made.cert.der().to_vec(), &key).unwrap())
-    };
+    let make = || Arc::new(identity());
     BOTH.get_or_init(|| [make(), make()]).clone()
 }
 
@@ -42,6 +44,8 @@ struct World {
     log: Vec<(Duration, Datagram)>,
     /// How many of the next datagrams are lost.
     swallow: usize,
+    /// Of which datagram and which byte of it a bit is turned.
+    turned: Option<[usize; 2]>,
 }
 
 impl World {
@@ -75,6 +79,7 @@ impl World {
             now: epoch(),
             log: Vec::new(),
             swallow: 0,
+            turned: None,
         }
     }
 
@@ -87,12 +92,18 @@ impl World {
             let ends: [SocketAddr; 2] = [CLIENT.into(), SERVER.into()];
             let mut buffer = [0; MAX_DATAGRAM];
             while let Some(len) = engine.poll_transmit(&mut buffer) {
-                let datagram = Datagram {
+                let mut datagram = Datagram {
                     from: ends[at],
                     to: ends[1 - at],
                     bytes: buffer[..len].to_vec(),
                 };
                 self.log.push((since, datagram.clone()));
+                if let Some([which, byte]) = self.turned
+                    && which + 1 == self.log.len()
+                    && let Some(byte) = datagram.bytes.get_mut(byte)
+                {
+                    *byte ^= 1;
+                }
                 if self.swallow > 0 {
                     self.swallow -= 1;
                 } else {
@@ -214,6 +225,51 @@ fn another_certificate_than_the_described_is_refused_by_either() {
         assert_eq!(failures[at], Some(Failure::Fingerprint));
         assert_eq!(failures[1 - at], Some(Failure::Alert(42)));
     }
+}
+
+#[test]
+fn a_certificate_without_its_key_is_refused_by_either() {
+    for at in [0, 1] {
+        let mut world = World::new();
+        let [ours, theirs] = identities();
+        let (shown, peer) = if at == 0 {
+            (&ours, &theirs)
+        } else {
+            (&theirs, &ours)
+        };
+        let impostor = Arc::new(identity().showing(shown));
+        let (fingerprints, entropy) = (vec![fingerprint_of(peer)], Entropy::from_seed([1; 32]));
+        let make = [Engine::client, Engine::server][at];
+        let engine = make(epoch(), impostor, fingerprints, PROFILES.to_vec(), entropy);
+        world.engines[at] = Some(engine);
+        world.run(Duration::from_secs(5));
+        let failures = world.failures();
+        assert_eq!(failures[1 - at], Some(Failure::Signature));
+        assert_eq!(failures[at], Some(Failure::Alert(51)));
+    }
+}
+
+/// Whatever is turned on the way: it is not noticed only where it was not read, and said again.
+#[test]
+fn a_turned_bit_gives_the_same_keys_or_none() {
+    let mut plain = World::new();
+    plain.run(Duration::from_secs(1));
+    let lengths: Vec<usize> = plain.log.iter().map(|(_, sent)| sent.bytes.len()).collect();
+    let mut refused = 0;
+    for (which, length) in lengths.into_iter().enumerate() {
+        for byte in (0..length).step_by(5) {
+            let mut world = World::new();
+            world.turned = Some([which, byte]);
+            world.run(Duration::from_secs(5));
+            match world.keys() {
+                [None, None] => refused += 1,
+                _ => {
+                    world.assert_secured(Suite::AesCm128HmacSha1_80);
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 #[test]
