@@ -202,6 +202,9 @@ impl Engine {
         match outcome {
             Ok((state, keys)) => {
                 self.state = state;
+                if self.talk.opener.has_key() {
+                    self.reassembly.seal();
+                }
                 if let Some(keys) = keys {
                     self.talk.forget_handshake();
                     self.events.push_back(Event::Secured(keys));

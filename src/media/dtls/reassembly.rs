@@ -63,6 +63,8 @@ pub enum News {
 #[derive(Default)]
 pub struct Reassembly {
     next: u16,
+    /// That of the next message.
+    epoch: Epoch,
     waiting: Vec<Partial>,
 }
 
@@ -82,6 +84,13 @@ impl Reassembly {
             news = news.max(found);
         }
         news
+    }
+
+    /// There are keys: what is still to come is sealed, and what came in the clear for its place is nobody's.
+    pub fn seal(&mut self) {
+        self.epoch = Epoch::Sealed;
+        self.waiting
+            .retain(|partial| partial.message.epoch == Epoch::Sealed);
     }
 
     /// The next message, once it is whole.
@@ -110,7 +119,7 @@ impl Reassembly {
         if ahead > u16::MAX / 2 {
             return Ok(News::Repeated);
         }
-        if ahead >= AHEAD {
+        if ahead >= AHEAD || epoch < self.epoch {
             return Ok(News::None);
         }
         let partial = self.partial(kind, sequence, epoch, length);

@@ -48,8 +48,9 @@ impl Content {
 }
 
 /// Before and after the keys.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Epoch {
+    #[default]
     Clear,
     Sealed,
 }
@@ -243,6 +244,10 @@ impl Opener {
     pub fn set_key(&mut self, suite: CipherSuite, key: &RecordKey) -> Result<(), Failure> {
         self.key = Some(Key::new(suite, key)?);
         Ok(())
+    }
+
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// The content of an authentic record that was not there before. Those in the clear are for the caller to judge.

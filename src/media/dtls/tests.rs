@@ -370,6 +370,49 @@ fn forged_alerts_and_noise_change_nothing() {
     world.assert_secured(Suite::AesCm128HmacSha1_80);
 }
 
+/// A handshake message in the clear, which anybody could have written.
+fn forged_message(kind: u8, sequence: u16, length: usize) -> Vec<u8> {
+    let head = reassembly::header(kind, length, sequence, 0..length);
+    let record = [&head[..], &vec![7; length]].concat();
+    let mut out = [0; 200];
+    let mut sealer = record::Sealer::default();
+    let content = record::Content::Handshake;
+    let len = sealer.write(&mut out, record::Epoch::Clear, content, &[&record]);
+    out[..len.unwrap()].to_vec()
+}
+
+#[test]
+fn once_there_are_keys_a_forged_message_takes_nobodys_place() {
+    let finished = messages::kind::FINISHED;
+    let whole = |sequence| forged_message(finished, sequence, 12);
+    // Of one byte: the rest never comes.
+    let begun = |sequence| {
+        let mut message = whole(sequence);
+        message[12] -= 11;
+        message[24] = 1;
+        message.truncate(26);
+        message
+    };
+    for forge in [&whole as &dyn Fn(u16) -> Vec<u8>, &begun] {
+        let mut world = World::new();
+        // The client's flight is out, and the server's Finished is its sixth message.
+        world.run(RTT + Duration::from_millis(1));
+        if let Some(client) = &mut world.engines[0] {
+            client.handle_datagram(world.now, &forge(5));
+        }
+        world.run(Duration::from_secs(5));
+        world.assert_secured(Suite::AesCm128HmacSha1_80);
+    }
+    // It comes before the keys, and waits where the client's Finished will.
+    let mut world = World::new();
+    world.run(RTT + Duration::from_millis(1));
+    if let Some(server) = &mut world.engines[1] {
+        server.handle_datagram(world.now, &whole(4));
+    }
+    world.run(Duration::from_secs(5));
+    world.assert_secured(Suite::AesCm128HmacSha1_80);
+}
+
 #[test]
 fn after_the_handshake_a_new_hello_is_not_answered() {
     let mut world = World::new();
