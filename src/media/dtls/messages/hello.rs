@@ -23,6 +23,8 @@ mod extension {
 
 /// Stands in the list of suites for an empty renegotiation_info (RFC 5746 §3.3).
 const RENEGOTIATION_SCSV: u16 = 0x00ff;
+/// The only method there may be, and one that a client has to offer (RFC 5246 §7.4.1.2).
+const NO_COMPRESSION: u8 = 0;
 
 /// As a server reads it.
 pub struct ClientHello<'a> {
@@ -45,7 +47,9 @@ impl<'a> ClientHello<'a> {
         let _session = reader.vector8()?;
         let _cookie = reader.vector8()?;
         let suites = reader.vector16()?;
-        let _compression = reader.vector8()?;
+        if !reader.vector8()?.contains(&NO_COMPRESSION) {
+            return Err(Malformed);
+        }
         let mut hello = Self {
             random,
             suites,
@@ -65,7 +69,7 @@ impl<'a> ClientHello<'a> {
             extension::POINT_FORMATS => self.point_formats = true,
             extension::USE_SRTP => self.profiles = Some(Reader::new(body).vector16()?),
             extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
-            extension::RENEGOTIATION_INFO => self.renegotiation_info = true,
+            extension::RENEGOTIATION_INFO => self.renegotiation_info = first_handshake(body)?,
             _ => {}
         }
         Ok(())
@@ -98,7 +102,7 @@ impl<'a> ClientHello<'a> {
         put_vector8(&mut out, &[]);
         put_vector8(&mut out, cookie);
         put_vector16(&mut out, &list(CipherSuite::ALL.map(CipherSuite::code)));
-        put_vector8(&mut out, &[0]);
+        put_vector8(&mut out, &[NO_COMPRESSION]);
         let mut extensions = Vec::with_capacity(80);
         let groups = list(Group::ALL.map(Group::code));
         put_list(&mut extensions, extension::SUPPORTED_GROUPS, &groups);
@@ -141,7 +145,7 @@ impl ServerHello {
         let random = reader.array()?;
         let _session = reader.vector8()?;
         let suite = reader.u16()?;
-        if reader.u8()? != 0 {
+        if reader.u8()? != NO_COMPRESSION {
             return Err(Malformed);
         }
         let mut hello = Self {
@@ -158,16 +162,10 @@ impl ServerHello {
 
     fn read(&mut self, kind: u16, body: &[u8]) -> Result<(), Malformed> {
         match kind {
-            extension::USE_SRTP => {
-                let mut profiles = numbers(Reader::new(body).vector16()?);
-                self.profile = match (profiles.next(), profiles.next()) {
-                    (Some(profile), None) => Some(profile),
-                    (None, _) | (Some(_), Some(_)) => return Err(Malformed),
-                };
-            }
+            extension::USE_SRTP => self.profile = Some(chosen_profile(body)?),
             extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
             extension::POINT_FORMATS => self.point_formats = true,
-            extension::RENEGOTIATION_INFO => self.renegotiation_info = true,
+            extension::RENEGOTIATION_INFO => self.renegotiation_info = first_handshake(body)?,
             _ => {}
         }
         Ok(())
@@ -179,7 +177,7 @@ impl ServerHello {
         out.extend_from_slice(&self.random);
         put_vector8(&mut out, &[]);
         put_u16(&mut out, self.suite);
-        out.push(0);
+        out.push(NO_COMPRESSION);
         let mut extensions = Vec::with_capacity(40);
         if let Some(profile) = self.profile {
             put_extension(&mut extensions, extension::USE_SRTP, &use_srtp([profile]));
@@ -226,6 +224,26 @@ fn for_each_extension<'a>(
         read(kind, extensions.vector16()?)?;
     }
     Ok(())
+}
+
+/// There is no handshake before this one; who knows of another is talking to somebody else, too (RFC 5746 §3.4, §3.6).
+fn first_handshake(renegotiation_info: &[u8]) -> Result<bool, Malformed> {
+    match renegotiation_info {
+        [0] => Ok(true),
+        _ => Err(Malformed),
+    }
+}
+
+/// Exactly one, and no identifier of master keys, since we offer none: it would stand in every packet (RFC 5764 §4.1.3).
+fn chosen_profile(use_srtp: &[u8]) -> Result<u16, Malformed> {
+    let mut reader = Reader::new(use_srtp);
+    let mut profiles = numbers(reader.vector16()?);
+    let identifier = reader.vector8()?;
+    reader.finish()?;
+    match (profiles.next(), profiles.next(), identifier) {
+        (Some(profile), None, []) => Ok(profile),
+        (_, _, _) => Err(Malformed),
+    }
 }
 
 fn put_extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
@@ -288,15 +306,63 @@ mod tests {
         assert_eq!(ServerHello::parse(&hello.write()), Ok(hello));
     }
 
-    #[test]
-    fn several_profiles_in_an_answer_are_refused() {
+    /// With one extension.
+    fn server_hello(kind: u16, extension: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         put_u16(&mut body, DTLS_1_2);
         body.extend([0; 32]);
         body.extend([0, 0xc0, 0x2b, 0]);
         let mut extensions = Vec::new();
-        put_extension(&mut extensions, extension::USE_SRTP, &use_srtp([1, 7]));
+        put_extension(&mut extensions, kind, extension);
         put_vector16(&mut body, &extensions);
+        body
+    }
+
+    #[test]
+    fn several_profiles_in_an_answer_are_refused() {
+        let answer = |profiles: &[u16]| {
+            let body = use_srtp(profiles.iter().copied());
+            ServerHello::parse(&server_hello(extension::USE_SRTP, &body))
+        };
+        assert_eq!(answer(&[1]).unwrap().profile, Some(1));
+        assert_eq!(answer(&[1, 7]), Err(Malformed));
+        assert_eq!(answer(&[]), Err(Malformed));
+    }
+
+    #[test]
+    fn an_identifier_of_master_keys_is_refused() {
+        let mut with_identifier = use_srtp([1]);
+        with_identifier.pop();
+        put_vector8(&mut with_identifier, &[9]);
+        let body = server_hello(extension::USE_SRTP, &with_identifier);
         assert_eq!(ServerHello::parse(&body), Err(Malformed));
+    }
+
+    #[test]
+    fn a_renegotiation_is_refused() {
+        let mut verify_data = Vec::new();
+        put_vector8(&mut verify_data, &[5; 12]);
+        let kind = extension::RENEGOTIATION_INFO;
+        let body = server_hello(kind, &verify_data);
+        assert_eq!(ServerHello::parse(&body), Err(Malformed));
+
+        let mut hello = ClientHello::write(&[7; 32], &[], &[1]);
+        assert!(ClientHello::parse(&hello).is_ok());
+        // The last extension of ours; what it says is one byte longer then.
+        assert_eq!(hello.pop(), Some(0));
+        hello.extend([1, 5]);
+        for length_of in [2 + 32 + 1 + 1 + 10 + 2 + 1, hello.len() - 3] {
+            hello[length_of] += 1;
+        }
+        assert_eq!(ClientHello::parse(&hello).err(), Some(Malformed));
+    }
+
+    #[test]
+    fn who_insists_on_compression_is_refused() {
+        let mut hello = ClientHello::write(&[7; 32], &[], &[1]);
+        let method = 2 + 32 + 1 + 1 + 10 + 1;
+        assert_eq!(hello[method - 1..=method], [1, NO_COMPRESSION]);
+        hello[method] = 1;
+        assert_eq!(ClientHello::parse(&hello).err(), Some(Malformed));
     }
 }
