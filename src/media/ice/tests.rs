@@ -257,6 +257,21 @@ fn role_conflict_is_settled_by_the_larger_number() {
 }
 
 #[test]
+fn equal_numbers_do_not_conflict_for_ever() {
+    for role in [IceRole::Controlling, IceRole::Controlled] {
+        let both = [&[OURS.into()][..], &[THEIRS.into()]];
+        let mut world = full_full([role, role], both);
+        for end in &mut world.ends {
+            end.agent.set_tie_breaker(7);
+        }
+        world.run(Duration::from_secs(2));
+        assert!(world.both_selected(), "{role:?}");
+        let [a, b] = world.ends.each_ref().map(|end| end.agent.role());
+        assert_ne!(a, b);
+    }
+}
+
+#[test]
 fn two_lite_agents_believe_their_descriptions() {
     let roles = [IceRole::Controlling, IceRole::Controlled];
     let mut world = equals(IceMode::Lite, roles, [&[OURS.into()], &[THEIRS.into()]]);

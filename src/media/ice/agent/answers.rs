@@ -54,7 +54,7 @@ impl Agent {
         Some(())
     }
 
-    /// Only a role conflict says something. Whatever else a peer refuses, it may not refuse once it knows us.
+    /// Only a role conflict says something (RFC 8445 §7.2.5.1). Whatever else a peer refuses, it may not refuse once it knows us.
     pub(super) fn handle_error(&mut self, now: Instant, message: &Message<'_>) -> Option<()> {
         if !message.is_authentic(&self.terms.theirs.credentials.pwd) {
             return None;
@@ -73,6 +73,8 @@ impl Agent {
         let both_full =
             (self.terms.ours.mode, self.terms.theirs.mode) == (IceMode::Full, IceMode::Full);
         if message.error == Some(487) && both_full && asked_as == Some(self.role) {
+            // Had both the same number, they would be of one mind for ever.
+            self.tie_breaker = self.entropy.u64();
             self.switch_role(now);
         }
         Some(())
