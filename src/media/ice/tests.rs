@@ -272,6 +272,16 @@ fn equal_numbers_do_not_conflict_for_ever() {
 }
 
 #[test]
+fn a_peer_with_many_candidates_is_still_found_by_its_checks() {
+    let nowhere = |host| SocketAddr::from(([10, 0, 0, host], 9));
+    let many: Vec<SocketAddr> = (1..=32).map(nowhere).collect();
+    let roles = [IceRole::Controlled, IceRole::Controlling];
+    let mut world = full_full(roles, [&[OURS.into()], &many]);
+    world.run(Duration::from_secs(2));
+    assert!(world.both_selected());
+}
+
+#[test]
 fn two_lite_agents_believe_their_descriptions() {
     let roles = [IceRole::Controlling, IceRole::Controlled];
     let mut world = equals(IceMode::Lite, roles, [&[OURS.into()], &[THEIRS.into()]]);

@@ -24,6 +24,8 @@ const SETUP_LIMIT: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_millis(5);
 /// Pairs at most, those that authentic checks add included. WhatsApp gives two candidates, a browser about ten.
 const MAX_PAIRS: usize = 24;
+/// Of these, those that the description names, the best ones: a peer behind NAT has none of them, and needs room.
+const MAX_DESCRIBED: usize = 16;
 /// Messages that wait for `poll_transmit`; further ones are dropped, as a network might.
 const MAX_JOBS: usize = 2 * MAX_PAIRS;
 /// A nominated pair on which the peer was not heard for so long gives way to a worse one.
@@ -199,15 +201,15 @@ impl Agent {
     }
 
     fn pair_candidates(&mut self, now: Instant) {
-        for candidate in std::mem::take(&mut self.terms.theirs.candidates) {
+        let mut candidates = std::mem::take(&mut self.terms.theirs.candidates);
+        candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
+        for candidate in candidates {
             let address = candidate.address;
-            if self.reaches(address) && self.find(address).is_none() {
+            let has_room = self.pairs.len() < MAX_DESCRIBED;
+            if has_room && self.reaches(address) && self.find(address).is_none() {
                 self.add_pair(now, address, candidate.priority);
             }
         }
-        let role = self.role;
-        self.pairs
-            .sort_by_key(|pair| std::cmp::Reverse(pair.priority(role)));
     }
 
     fn add_pair(
