@@ -282,6 +282,28 @@ fn a_peer_with_many_candidates_is_still_found_by_its_checks() {
 }
 
 #[test]
+fn a_nominated_pair_that_never_answers_is_not_asked_for_ever() {
+    let roles = [IceRole::Controlled, IceRole::Controlling];
+    let mut world = full_full(roles, [&[OURS.into()], &[THEIRS.into()]]);
+    world.run(Duration::from_secs(1));
+    let mut buffer = [0; MAX_LEN];
+    let len = nomination(&mut buffer, &credentials("their"), &credentials("our")).unwrap();
+    let ours = &mut world.ends[0].agent;
+    ours.handle_datagram(world.now, STRANGER.into(), &buffer[..len]);
+    world.run(Duration::from_secs(60));
+    assert!(world.both_selected());
+    let asked = world
+        .log
+        .iter()
+        .filter(|(_, sent)| sent.to == STRANGER.into());
+    let times: Vec<u64> = asked.map(|(at, _)| at.as_secs()).collect();
+    assert!(
+        times.len() > 5 && times.iter().all(|at| *at < 8),
+        "{times:?}"
+    );
+}
+
+#[test]
 fn two_lite_agents_believe_their_descriptions() {
     let roles = [IceRole::Controlling, IceRole::Controlled];
     let mut world = equals(IceMode::Lite, roles, [&[OURS.into()], &[THEIRS.into()]]);

@@ -25,8 +25,9 @@ impl Agent {
                 }
             }
             State::Nominating { .. } => self.run_nomination(now),
-            State::Connected { nominated, .. } => {
-                let moving = *nominated;
+            State::Connected { .. } => {
+                self.forget_left(now);
+                let moving = self.nominated();
                 self.run_checks(now, |pair| Some(pair.remote) == moving);
                 self.run_consent(now);
             }

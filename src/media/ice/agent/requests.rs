@@ -146,7 +146,36 @@ impl Agent {
         let (Some(new), Some(old)) = (self.find(new), self.find(old)) else {
             return true;
         };
-        let stale = |at: Instant| now.saturating_duration_since(at) >= STALE_AFTER;
-        new.priority(self.role) > old.priority(self.role) || old.heard.is_none_or(stale)
+        new.priority(self.role) > old.priority(self.role) || is_stale(now, old)
     }
+
+    /// The pair that we may move to.
+    pub(super) fn nominated(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Connected { nominated, .. } => nominated,
+            State::Idle { .. }
+            | State::Checking { .. }
+            | State::Nominating { .. }
+            | State::Failed => None,
+        }
+    }
+
+    /// A pair from which the peer does not check us any more, and which is not proven by then, is not asked for ever.
+    pub(super) fn forget_left(&mut self, now: Instant) {
+        let left = |pair: &Pair| !pair.is_valid() && is_stale(now, pair);
+        let is_left = self
+            .nominated()
+            .and_then(|at| self.find(at))
+            .is_some_and(left);
+        if let State::Connected { nominated, .. } = &mut self.state
+            && is_left
+        {
+            *nominated = None;
+        }
+    }
+}
+
+fn is_stale(now: Instant, pair: &Pair) -> bool {
+    let stale = |at: Instant| now.saturating_duration_since(at) >= STALE_AFTER;
+    pair.heard.is_none_or(stale)
 }
