@@ -281,6 +281,7 @@ impl Transport {
         while let Some(event) = self.path.poll_event() {
             match event {
                 ice::Event::Selected { remote } => self.follow_to(now, remote),
+                ice::Event::Failed(_) if matches!(self.state, State::Failed(_)) => {}
                 ice::Event::Failed(failure) => self.fail(failure.into(), None),
             }
         }

@@ -452,6 +452,25 @@ fn wrong_certificate_fails_on_both_sides_and_names_why() {
 }
 
 #[test]
+fn one_failure_is_told_and_no_second_one() {
+    let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
+    let end = world.ends[0].as_mut().unwrap();
+    end.terms.dtls.fingerprints = vec![identities()[0].1.clone()];
+    world.run(Duration::from_secs(5));
+    let fault = Failure::Dtls(dtls::Failure::Fingerprint);
+    assert_eq!(world.failure(0), Some(fault));
+    // Whoever it is from: time has passed, and consent with it.
+    let mut buffer = [0; ice::stun::MAX_LEN];
+    let (class, transaction) = (ice::stun::Class::Request, ice::stun::TransactionId([9; 12]));
+    let forged = ice::stun::Writer::begin(&mut buffer, class, transaction);
+    let len = forged.finish("guessed").unwrap();
+    let end = world.ends[0].as_mut().unwrap();
+    let later = world.now + Duration::from_secs(60);
+    assert!(!end.handle_stun(later, STRANGER.into(), &buffer[..len]));
+    assert_eq!(end.poll_event(), None);
+}
+
+#[test]
 fn lost_consent_ends_it() {
     let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
     world.run(Duration::from_secs(100));
