@@ -51,3 +51,31 @@ fn algorithm(group: Group) -> &'static agreement::Algorithm {
         Group::P384 => &agreement::ECDH_P384,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_points_of_the_curve_are_agreed_with() {
+        for group in Group::ALL {
+            let agree = |theirs: &[u8]| Exchange::new(group).unwrap().agree(theirs);
+            let good = Exchange::new(group).unwrap().public().to_vec();
+            assert!(agree(&good).is_ok());
+            let (mut short, mut long) = (good.clone(), good.clone());
+            short.pop();
+            long.push(0);
+            // Of X25519, the point of order one, which would make any secret zero (RFC 7748 §6.1).
+            let nothing = vec![0; good.len()];
+            let mut off_the_curve = good.clone();
+            if let [4, .., last] = &mut off_the_curve[..] {
+                *last ^= 1;
+            } else {
+                off_the_curve.clear();
+            }
+            for bad in [short, long, nothing, off_the_curve] {
+                assert_eq!(agree(&bad).err(), Some(Failure::KeyExchange), "{group:?}");
+            }
+        }
+    }
+}
