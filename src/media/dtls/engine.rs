@@ -44,6 +44,8 @@ enum Patience {
     Alerted {
         until: Instant,
         alert: u8,
+        /// If it did not.
+        limit: Instant,
     },
     /// The handshake is over.
     Endless,
@@ -106,7 +108,9 @@ impl Engine {
         self.talk.flight.handle_timeout(now);
         match self.patience() {
             Patience::Until(until) if until <= now => self.fail(Failure::TimedOut),
-            Patience::Alerted { until, alert } if until <= now => self.fail(Failure::Alert(alert)),
+            Patience::Alerted { until, alert, .. } if until <= now => {
+                self.fail(Failure::Alert(alert))
+            }
             Patience::Until(_) | Patience::Alerted { .. } | Patience::Endless => {}
         }
     }
@@ -184,8 +188,7 @@ impl Engine {
 
     fn handle_message(&mut self, now: Instant, message: &Message) {
         let until = match self.patience() {
-            Patience::Until(until) => until,
-            Patience::Alerted { .. } => now + LIMIT,
+            Patience::Until(limit) | Patience::Alerted { limit, .. } => limit,
             Patience::Endless => return,
         };
         self.talk.hear(message);
@@ -226,7 +229,11 @@ impl Engine {
         match (epoch, *patience) {
             (Epoch::Clear, Patience::Until(limit)) => {
                 let until = limit.min(now + ALERT_GRACE);
-                *patience = Patience::Alerted { until, alert };
+                *patience = Patience::Alerted {
+                    until,
+                    alert,
+                    limit,
+                };
             }
             (Epoch::Sealed, Patience::Until(_) | Patience::Alerted { .. }) => {
                 self.fail(Failure::Alert(alert));

@@ -382,6 +382,20 @@ fn forged_message(kind: u8, sequence: u16, length: usize) -> Vec<u8> {
 }
 
 #[test]
+fn an_alert_that_was_not_the_peers_does_not_lengthen_the_handshake() {
+    let mut world = World::new();
+    world.engines[1] = None;
+    world.run(Duration::from_secs(29));
+    if let Some(client) = &mut world.engines[0] {
+        client.handle_datagram(world.now, &FORGED_ALERT);
+        client.handle_datagram(world.now, &COOKIE_WANTED);
+    }
+    world.run(Duration::from_secs(90));
+    let failed = Event::Failed(Failure::TimedOut);
+    assert_eq!(world.events[0], [(Duration::from_secs(30), failed)]);
+}
+
+#[test]
 fn once_there_are_keys_a_forged_message_takes_nobodys_place() {
     let finished = messages::kind::FINISHED;
     let whole = |sequence| forged_message(finished, sequence, 12);
@@ -429,6 +443,13 @@ fn after_the_handshake_a_new_hello_is_not_answered() {
     assert!(world.log.len() <= sent + 1, "at most the last flight again");
 }
 
+/// A HelloVerifyRequest.
+const COOKIE_WANTED: [u8; 32] = [
+    22, 254, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 19, // record
+    3, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 7, // message
+    254, 255, 4, 1, 2, 3, 4,
+];
+
 #[test]
 fn a_cookie_is_returned_once() {
     let [ours, theirs] = identities();
@@ -437,13 +458,7 @@ fn a_cookie_is_returned_once() {
     let mut client = Engine::client(epoch(), ours, of, PROFILES.to_vec(), entropy);
     let mut buffer = [0; MAX_DATAGRAM];
     let first = client.poll_transmit(&mut buffer).unwrap();
-    let verify = [
-        &[22, 254, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 19][..],
-        &[3, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 7],
-        &[254, 255, 4, 1, 2, 3, 4],
-    ]
-    .concat();
-    client.handle_datagram(epoch(), &verify);
+    client.handle_datagram(epoch(), &COOKIE_WANTED);
     let second = client.poll_transmit(&mut buffer).unwrap();
     assert_eq!(second, first + 4, "the same with the cookie");
     assert!(buffer[..second].windows(5).any(|w| w == [4, 1, 2, 3, 4]));
