@@ -18,6 +18,8 @@ use crate::sdp::{self, CryptoPair, Fingerprint};
 const LIMIT: Duration = Duration::from_secs(30);
 /// An alert in the clear may be anyone's: the peer has so long to show that it was not its own.
 const ALERT_GRACE: Duration = Duration::from_secs(2);
+/// Of a datagram that came before its keys.
+const LONGEST_EARLY: usize = 1500;
 /// RFC 5246 §7.2: `fatal`, as the first byte of an alert.
 const FATAL: u8 = 2;
 
@@ -26,6 +28,8 @@ pub struct Engine {
     state: State,
     talk: Conversation,
     reassembly: Reassembly,
+    /// With something sealed that overtook what makes the keys.
+    early: Vec<u8>,
     events: VecDeque<Event>,
 }
 
@@ -90,6 +94,7 @@ impl Engine {
             state,
             talk,
             reassembly: Reassembly::default(),
+            early: Vec::new(),
             events: VecDeque::with_capacity(1),
         }
     }
@@ -101,6 +106,10 @@ impl Engine {
         }
         if news == News::Repeated {
             self.talk.flight.handle_repetition(now);
+        }
+        match self.talk.opener.has_key() {
+            true => self.read_early(now),
+            false => self.keep_early(datagram),
         }
     }
 
@@ -147,6 +156,21 @@ impl Engine {
         match &self.state {
             State::Client(_, patience) | State::Server(_, patience) => *patience,
             State::Failed(_) => Patience::Endless,
+        }
+    }
+
+    /// A peer that waits a second before it repeats its Finished would cost that second. The last one counts.
+    fn keep_early(&mut self, datagram: &[u8]) {
+        let is_early = records(datagram).any(|record| record.epoch == Epoch::Sealed);
+        if is_early && datagram.len() <= LONGEST_EARLY {
+            self.early = datagram.to_vec();
+        }
+    }
+
+    fn read_early(&mut self, now: Instant) {
+        let early = std::mem::take(&mut self.early);
+        for record in records(&early).filter(|record| record.epoch == Epoch::Sealed) {
+            self.handle_record(now, &record);
         }
     }
 

@@ -396,6 +396,26 @@ fn an_alert_that_was_not_the_peers_does_not_lengthen_the_handshake() {
 }
 
 #[test]
+fn a_finished_that_overtakes_what_makes_its_keys_is_not_lost() {
+    let mut world = World::new();
+    world.run(RTT);
+    let of_client = |(_, sent): &&(Duration, Datagram)| sent.from == CLIENT.into();
+    let flight = world.log.iter().rfind(of_client).unwrap().1.clone();
+    let sealed = flight
+        .bytes
+        .windows(5)
+        .position(|head| head == [22, 254, 253, 0, 1]);
+    let (before, finished) = flight.bytes.split_at(sealed.unwrap());
+    let Some(server) = &mut world.engines[1] else {
+        panic!();
+    };
+    for datagram in [finished, before] {
+        server.handle_datagram(world.now, datagram);
+    }
+    assert!(matches!(server.poll_event(), Some(Event::Secured(_))));
+}
+
+#[test]
 fn once_there_are_keys_a_forged_message_takes_nobodys_place() {
     let finished = messages::kind::FINISHED;
     let whole = |sequence| forged_message(finished, sequence, 12);
