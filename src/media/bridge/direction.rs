@@ -392,9 +392,13 @@ impl Direction {
     /// Part of a frame that waits when packets hold whole frames would wait for ever.
     fn leave_out_rest(&mut self, length: Ticks) {
         let rest = self.pcm.len() - self.pcm.len().whole_frames();
-        if length.whole_frames() == length && rest > Ticks::ZERO {
-            self.pcm.shorten(rest, Need::Slight);
+        if length.whole_frames() != length || rest == Ticks::ZERO {
+            return;
         }
+        match rest < SHORTEST {
+            true => self.pcm.cut(rest),
+            false => self.pcm.shorten(rest, Need::Slight),
+        };
     }
 
     /// `gap` lies before the first of them.

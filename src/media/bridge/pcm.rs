@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::media::rate::Rate;
-use crate::media::shorten::{Need, shorten};
+use crate::media::shorten::{Need, cut, shorten};
 use crate::media::ticks::Ticks;
 
 /// Samples of 20 ms at the higher rate.
@@ -125,8 +125,17 @@ impl Pcm {
 
     /// Leaves out up to `most` where it is least heard, and says how much.
     pub fn shorten(&mut self, most: Ticks, need: Need) -> Ticks {
+        self.leave_out(|rate, near| shorten(rate, near, most, need))
+    }
+
+    /// Leaves out just so much.
+    pub fn cut(&mut self, gap: Ticks) -> Ticks {
+        self.leave_out(|rate, near| cut(rate, near, gap))
+    }
+
+    fn leave_out(&mut self, what: impl FnOnce(Rate, &mut [i16]) -> Option<Ticks>) -> Ticks {
         let near = self.len.min(self.rate.samples(NEAR));
-        let Some(gap) = shorten(self.rate, &mut self.samples[..near], most, need) else {
+        let Some(gap) = what(self.rate, &mut self.samples[..near]) else {
             return Ticks::ZERO;
         };
         let samples = self.rate.samples(gap);
@@ -226,9 +235,9 @@ mod tests {
         assert_eq!(pcm.shorten(Ticks(100), Need::Slight), Ticks(100));
         assert_eq!(pcm.len(), Ticks(860));
         pcm.clear();
-        append(&mut pcm, 90);
+        append(&mut pcm, 80);
         assert_eq!(pcm.shorten(Ticks(100), Need::Absolute), Ticks::ZERO);
-        assert_eq!(pcm.pop_rest()[88..92], [1, 1, 0, 0]);
+        assert_eq!(pcm.pop_rest()[78..82], [1, 1, 0, 0]);
     }
 
     #[test]
