@@ -4,8 +4,8 @@
 use crate::media::rate::Rate;
 use crate::media::ticks::Ticks;
 
-/// 2.5 ms: the period of the highest voice.
-pub const SHORTEST: Ticks = Ticks(20);
+/// 5 ms.
+pub const SHORTEST: Ticks = Ticks(40);
 /// 20 ms.
 pub const LONGEST: Ticks = Ticks(160);
 /// Compared and overlapped: 10 ms.
@@ -16,6 +16,8 @@ const QUIET: u32 = 60;
 /// How unlike the two ends of what is left out may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Need {
+    /// Only where nothing is said.
+    Quiet,
     /// There is time to wait for a better place.
     Slight,
     Urgent,
@@ -33,31 +35,18 @@ pub fn shorten(rate: Rate, samples: &mut [i16], most: Ticks, need: Need) -> Opti
         false if most >= SHORTEST => alike(rate, samples, most, need)?,
         true | false => return None,
     };
-    leave_out(rate, samples, gap);
-    Some(gap)
-}
-
-/// Leaves out just so much at the beginning, whatever it is, if there is room for the seam. Less than `SHORTEST` is but a
-/// change of phase.
-pub fn cut(rate: Rate, samples: &mut [i16], gap: Ticks) -> Option<Ticks> {
-    if rate.ticks(samples.len()) < gap + SEAM {
-        return None;
-    }
-    leave_out(rate, samples, gap);
-    Some(gap)
-}
-
-fn leave_out(rate: Rate, samples: &mut [i16], gap: Ticks) {
     let (skipped, seam) = (rate.samples(gap), rate.samples(SEAM));
     for n in 0..seam {
         samples[n] = mixed(samples[n], samples[skipped + n], n, seam);
     }
     samples.copy_within(skipped + seam.., seam);
+    Some(gap)
 }
 
 /// The lag at which the beginning is most like itself, if that is enough.
 fn alike(rate: Rate, samples: &[i16], most: Ticks, need: Need) -> Option<Ticks> {
     let least = match need {
+        Need::Quiet => return None,
         Need::Slight => 0.85,
         Need::Urgent => 0.5,
         Need::Absolute => -1.0,
@@ -155,12 +144,12 @@ mod tests {
 
     #[test]
     fn too_little_is_left_as_it_is() {
-        let mut samples = tone(80.0, 90);
+        let mut samples = tone(80.0, 100);
         let absolute =
             |samples: &mut [i16], most| shorten(Rate::Narrow, samples, most, Need::Absolute);
         assert_eq!(absolute(&mut samples, LONGEST), None);
-        assert_eq!(samples, tone(80.0, 90));
-        assert_eq!(absolute(&mut tone(80.0, 320), Ticks(19)), None);
+        assert_eq!(samples, tone(80.0, 100));
+        assert_eq!(absolute(&mut tone(80.0, 320), Ticks(39)), None);
     }
 
     proptest! {

@@ -389,16 +389,12 @@ impl Direction {
         }
     }
 
-    /// Part of a frame that waits when packets hold whole frames would wait for ever.
+    /// Part of a frame that waits when packets hold whole frames would wait for ever: it goes in the next pause.
     fn leave_out_rest(&mut self, length: Ticks) {
         let rest = self.pcm.len() - self.pcm.len().whole_frames();
-        if length.whole_frames() != length || rest == Ticks::ZERO {
-            return;
+        if length.whole_frames() == length && rest > Ticks::ZERO {
+            self.pcm.shorten(rest, Need::Quiet);
         }
-        match rest < SHORTEST {
-            true => self.pcm.cut(rest),
-            false => self.pcm.shorten(rest, Need::Slight),
-        };
     }
 
     /// `gap` lies before the first of them.

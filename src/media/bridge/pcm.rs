@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::media::rate::Rate;
-use crate::media::shorten::{Need, cut, shorten};
+use crate::media::shorten::{Need, shorten};
 use crate::media::ticks::Ticks;
 
 /// Samples of 20 ms at the higher rate.
@@ -125,17 +125,8 @@ impl Pcm {
 
     /// Leaves out up to `most` where it is least heard, and says how much.
     pub fn shorten(&mut self, most: Ticks, need: Need) -> Ticks {
-        self.leave_out(|rate, near| shorten(rate, near, most, need))
-    }
-
-    /// Leaves out just so much.
-    pub fn cut(&mut self, gap: Ticks) -> Ticks {
-        self.leave_out(|rate, near| cut(rate, near, gap))
-    }
-
-    fn leave_out(&mut self, what: impl FnOnce(Rate, &mut [i16]) -> Option<Ticks>) -> Ticks {
         let near = self.len.min(self.rate.samples(NEAR));
-        let Some(gap) = what(self.rate, &mut self.samples[..near]) else {
+        let Some(gap) = shorten(self.rate, &mut self.samples[..near], most, need) else {
             return Ticks::ZERO;
         };
         let samples = self.rate.samples(gap);
