@@ -100,6 +100,8 @@ enum Last {
 #[derive(Clone, Copy)]
 struct Watch {
     lowest: Duration,
+    /// The lowest of the last whole window.
+    before: Option<Duration>,
     /// Since it began to look.
     frames: u32,
     /// What it found when it last looked, less what was left out since.
@@ -160,11 +162,20 @@ impl Pacer {
         (self.watch.surplus, need)
     }
 
+    /// What waits besides is of no use: there is no clock to be ahead of, or frames were well ahead of it of late.
+    pub fn needs_no_more(&self) -> bool {
+        match self.mode {
+            Mode::Following => true,
+            Mode::Fed => self.watch.before.is_some_and(|lowest| lowest >= CUSHION),
+        }
+    }
+
     /// So much was left out of what is to be sent.
     pub fn leave_out(&mut self, ticks: Ticks) {
         self.watch.surplus = self.watch.surplus - ticks;
         self.watch.frames = 0;
         self.watch.lowest = Duration::MAX;
+        self.watch.before = None;
     }
 
     /// When the next slot leaves whatever there is.
@@ -266,6 +277,7 @@ fn pause(due: Instant, now: Instant) -> Ticks {
 impl Watch {
     const NEW: Self = Self {
         lowest: Duration::MAX,
+        before: None,
         frames: 0,
         surplus: Ticks::ZERO,
     };
@@ -278,6 +290,7 @@ impl Watch {
             let surplus = excess.map_or(Duration::ZERO, |lowest| lowest - CUSHION);
             *self = Self {
                 surplus: Ticks::in_duration(surplus),
+                before: Some(self.lowest),
                 ..Self::NEW
             };
         }

@@ -363,7 +363,7 @@ impl Direction {
         self.pcm.keep_newest(self.pcm.most());
         if !catches_up {
             self.shorten(out);
-            self.leave_out_rest(length);
+            self.leave_out_rest(length, out);
             self.offer_frames(now, before.pause, out);
         }
         match decoded {
@@ -390,9 +390,10 @@ impl Direction {
     }
 
     /// Part of a frame that waits when packets hold whole frames would wait for ever: it goes in the next pause.
-    fn leave_out_rest(&mut self, length: Ticks) {
+    fn leave_out_rest(&mut self, length: Ticks, out: &Out<'_>) {
         let rest = self.pcm.len() - self.pcm.len().whole_frames();
-        if length.whole_frames() == length && rest > Ticks::ZERO {
+        let is_too_much = length.whole_frames() == length && out.egress.needs_no_more();
+        if is_too_much && rest > Ticks::ZERO {
             self.pcm.shorten(rest, Need::Quiet);
         }
     }

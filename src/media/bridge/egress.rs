@@ -174,6 +174,11 @@ impl Egress {
         self.pacer.due().filter(|_| clocked)
     }
 
+    /// What waits besides is of no use.
+    pub fn needs_no_more(&self) -> bool {
+        self.pacer.needs_no_more()
+    }
+
     /// What may be left out of the sound to come, and how urgently.
     pub fn surplus(&self) -> (Ticks, Need) {
         self.pacer.surplus()
