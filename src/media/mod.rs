@@ -1,5 +1,6 @@
-//! The media path: RTP and RTCP, SRTP, jitter, codecs, DTMF, and the bridge that joins two streams. Pure: datagrams and
-//! time in, datagrams and events out. Nothing here allocates, locks or waits once a call runs.
+//! The media path: ICE and DTLS, RTP and RTCP, SRTP, jitter, codecs, DTMF, and the bridge that joins two streams. Pure:
+//! datagrams and time in, datagrams and events out. A packet of media allocates nothing, locks nothing and waits for nothing;
+//! what sets a stream up, a handshake say, may allocate.
 
 mod activity;
 pub mod bridge;

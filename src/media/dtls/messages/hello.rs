@@ -205,7 +205,7 @@ pub fn hello_verify_cookie(body: &[u8]) -> Result<&[u8], Malformed> {
     Ok(cookie)
 }
 
-/// 1.0 or later: a client that speaks 1.3 says 1.2 here, and a server that speaks 1.2 answers so.
+/// 1.2 or later: a client that speaks 1.3 says 1.2 here, and a server that speaks 1.2 answers so.
 fn is_dtls(version: u16) -> bool {
     version & 0xff00 == 0xfe00 && version <= DTLS_1_2
 }
