@@ -49,6 +49,19 @@ struct Worker {
     waiting: VecDeque<Job>,
 }
 
+/// A worker as it is now.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct WorkerState {
+    /// The share of the last full second that it did not wait.
+    pub busy: f32,
+    /// The share of its calls that are encoded with less effort, and how many they are.
+    pub relief: f32,
+    pub relieved: u32,
+    pub calls: usize,
+    /// Its thread ended before its time.
+    pub is_gone: bool,
+}
+
 /// Where a call is carried.
 enum Home {
     Worker {
@@ -155,6 +168,11 @@ impl MediaPlane {
         shares.min_by(f32::total_cmp).unwrap_or(1.0)
     }
 
+    /// All of them, by their number.
+    pub fn workers(&self) -> Vec<WorkerState> {
+        self.workers.iter().map(Worker::state).collect()
+    }
+
     /// Workers whose thread ended before its time; the calls they carried are silent.
     pub fn workers_gone(&self) -> usize {
         let gone = |worker: &&Worker| worker.handle.is_gone();
@@ -249,6 +267,17 @@ impl Worker {
             calls: 0,
             expectation: Expectation::default(),
             waiting: VecDeque::new(),
+        }
+    }
+
+    fn state(&self) -> WorkerState {
+        let (relief, relieved) = self.handle.load.relief();
+        WorkerState {
+            busy: self.handle.load.share(),
+            relief,
+            relieved,
+            calls: self.calls,
+            is_gone: self.handle.is_gone(),
         }
     }
 

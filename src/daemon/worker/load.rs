@@ -1,4 +1,4 @@
-//! How busy a worker is: the share of each second that it does not wait.
+//! How busy a worker is, the share of each second that it does not wait, and what it does against it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -18,12 +18,29 @@ struct Shared {
     thousandths: AtomicU32,
     /// Windows that have been measured.
     windows: AtomicU64,
+    /// Of the relief valve.
+    open_thousandths: AtomicU32,
+    relieved: AtomicU32,
 }
 
 impl Load {
     /// 0.0-1.0, of the last full second.
     pub fn share(&self) -> f32 {
         self.0.thousandths.load(Ordering::Relaxed) as f32 / 1000.0
+    }
+
+    /// The share of the calls that the relief valve is open for, and how many calls that are: of the last full second.
+    pub fn relief(&self) -> (f32, u32) {
+        let open = self.0.open_thousandths.load(Ordering::Relaxed) as f32 / 1000.0;
+        (open, self.0.relieved.load(Ordering::Relaxed))
+    }
+
+    pub fn tell_relief(&self, open: f32, relieved: u32) {
+        let thousandths = (open * 1000.0).ceil() as u32;
+        self.0
+            .open_thousandths
+            .store(thousandths, Ordering::Relaxed);
+        self.0.relieved.store(relieved, Ordering::Relaxed);
     }
 
     fn windows(&self) -> u64 {
@@ -90,6 +107,15 @@ impl Meter {
 
     pub fn load(&self) -> Load {
         self.load.clone()
+    }
+
+    /// It has nothing to do, and that is known.
+    pub fn is_idle(&self) -> bool {
+        self.load.share() == 0.0
+    }
+
+    pub fn window_end(&self) -> Instant {
+        self.window + WINDOW
     }
 
     pub fn wakes(&mut self, now: Instant) {

@@ -186,6 +186,7 @@ impl Worker {
             let now = Instant::now();
             if let Some(busy) = self.meter.sleeps(now) {
                 self.turn_valve(busy);
+                self.tell_relief();
             }
             if let Err(error) = self.poller.wait(&mut batch, self.patience(now)) {
                 tracing::error!(%error, "media worker cannot wait for packets");
@@ -223,6 +224,27 @@ impl Worker {
         }
     }
 
+    fn tell_relief(&self) {
+        let carries = |slot: &Option<Slot>| match slot {
+            Some(Slot {
+                state: State::Carried(_),
+                ..
+            }) => true,
+            Some(Slot {
+                state: State::Failed(_),
+                ..
+            })
+            | None => false,
+        };
+        let carried = self.slots.iter().enumerate();
+        let relieved = carried
+            .filter(|(index, slot)| carries(slot) && self.valve.relieves(*index, self.slots.len()))
+            .count();
+        self.meter
+            .load()
+            .tell_relief(self.valve.open(), relieved as u32);
+    }
+
     fn relieve(&mut self, index: usize) {
         let relief = match self.valve.relieves(index, self.slots.len()) {
             true => Relief::Full,
@@ -232,12 +254,20 @@ impl Worker {
     }
 
     fn patience(&self, now: Instant) -> Option<Duration> {
-        let until = self.deadlines.earliest();
+        let deadlines = [self.deadlines.earliest(), self.measuring()];
+        let until = deadlines.into_iter().flatten().min();
         let patience = until.map(|until| until.saturating_duration_since(now));
         match self.out.backlog.is_empty() {
             true => patience,
             false => Some(patience.unwrap_or(RETRY).min(RETRY)),
         }
+    }
+
+    /// Who falls asleep with the last call would seem as busy as before for as long: it is measured until it is known to
+    /// be idle, and the valve is shut.
+    fn measuring(&self) -> Option<Instant> {
+        let is_known = self.meter.is_idle() && self.valve.open() == 0.0;
+        (!is_known).then(|| self.meter.window_end())
     }
 
     /// Sockets first and commands last, so that a slot is not used anew in the midst of one batch.
@@ -503,6 +533,36 @@ mod tests {
             ));
         }
         assert!(events.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_falls_idle_is_measured_until_that_is_known() {
+        let (sender, _events) = channel(1);
+        let mut worker = worker(sender);
+        let load = worker.meter.load();
+        let mut now = Instant::now();
+        assert_eq!(worker.patience(now), None, "never busy");
+        open(&mut worker, 0);
+        worker.meter.wakes(now);
+        now += Duration::from_secs(2);
+        let busy = worker.meter.sleeps(now).unwrap();
+        worker.turn_valve(busy);
+        worker.tell_relief();
+        assert!(load.share() > 0.99, "{}", load.share());
+        assert_eq!(load.relief(), (1.0, 1));
+        worker.take_job(Job::Close { call: name(0) });
+        let mut seconds = 0;
+        while let Some(patience) = worker.patience(now) {
+            now += patience;
+            worker.meter.wakes(now);
+            if let Some(busy) = worker.meter.sleeps(now) {
+                worker.turn_valve(busy);
+                worker.tell_relief();
+                seconds += 1;
+            }
+        }
+        assert_eq!((load.share(), load.relief()), (0.0, (0.0, 0)));
+        assert!((1..10).contains(&seconds), "{seconds}");
     }
 
     #[test]

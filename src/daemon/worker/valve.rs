@@ -43,6 +43,11 @@ impl Valve {
         }
     }
 
+    /// The share of the calls that are relieved, 0.0-1.0.
+    pub fn open(&self) -> f32 {
+        self.open
+    }
+
     /// Whether it is for the call that is `index` among `calls`.
     pub fn relieves(&self, index: usize, calls: usize) -> bool {
         (index as f32) < self.open * calls as f32
