@@ -104,6 +104,18 @@ pub enum CallDirection {
     BusinessInitiated,
 }
 
+impl CallDirection {
+    pub const BOTH: [Self; 2] = [Self::UserInitiated, Self::BusinessInitiated];
+
+    /// As it is written.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::UserInitiated => "user_initiated",
+            Self::BusinessInitiated => "business_initiated",
+        }
+    }
+}
+
 /// One peer tried.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Attempt {
@@ -175,6 +187,8 @@ pub struct LegQuality {
     pub packets_sent: u64,
     pub frames_recovered: u64,
     pub frames_concealed: u64,
+    /// Said by the peer and left out, so that the other side hears no delay that is over.
+    pub left_out_ms: f64,
     pub frames_filled: u64,
     pub jitter_mean_ms: f64,
     pub jitter_max_ms: f64,
@@ -223,6 +237,7 @@ impl LegQuality {
             packets_sent: stream.packets_sent,
             frames_recovered: stream.frames_recovered,
             frames_concealed: stream.frames_concealed,
+            left_out_ms: milliseconds(stream.left_out),
             frames_filled: stream.frames_filled,
             jitter_mean_ms: milliseconds(stream.jitter_mean),
             jitter_max_ms: milliseconds(stream.jitter_max),

@@ -209,7 +209,12 @@ fn conditions(filter: &Filter) -> Vec<(&'static str, Vec<Value>)> {
         text("at < ?", filter.to.map(written)),
         text("number = ?", filter.number.clone()),
         user.map(|user| ("(user = ? OR user_id = ?)", vec![user.clone(), user])),
-        text("direction = ?", filter.direction.map(direction)),
+        text(
+            "direction = ?",
+            filter
+                .direction
+                .map(|direction| direction.token().to_owned()),
+        ),
         text(
             "cause = ?",
             filter.cause.map(|cause| cause.row().token.to_owned()),
@@ -228,15 +233,6 @@ fn conditions(filter: &Filter) -> Vec<(&'static str, Vec<Value>)> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-/// As the CDR has it.
-fn direction(direction: CallDirection) -> String {
-    match direction {
-        CallDirection::UserInitiated => "user_initiated",
-        CallDirection::BusinessInitiated => "business_initiated",
-    }
-    .to_owned()
 }
 
 /// As the CDR has it: texts sort as moments do.

@@ -100,7 +100,14 @@ fn clocks_that_differ_leave_neither_delay_nor_holes() {
         world.run(end);
         world.assert_whatsapp_is_fed(ms(60));
         let drifted = (seconds * ppm.abs() / 20_000) as u64;
-        let filled = world.bridge.report(world.now).sides.a.frames_filled;
+        let report = world.bridge.report(world.now);
+        let left_out = report.sides.b.left_out.as_millis() as i64;
+        let surplus = seconds * ppm.max(0) / 1_000;
+        assert!(
+            (surplus - 40..=surplus).contains(&left_out),
+            "{ppm} ppm: {left_out} ms left out"
+        );
+        let filled = report.sides.a.frames_filled;
         let most = if ppm < 0 { drifted * 2 + 3 } else { 3 };
         assert!(filled <= most, "{ppm} ppm: {filled} frames filled");
         let sent = world.heard.a.len() as i64;

@@ -42,6 +42,7 @@ pub struct Direction {
     /// Fill sent since the last sound.
     filled: Ticks,
     made_up: MadeUp,
+    left_out: Ticks,
     came: Came,
     gain: Option<Gain>,
     /// So much is kept of what is said before the other side can be sent to.
@@ -84,6 +85,7 @@ impl Direction {
             timeline: Timeline::default(),
             filled: Ticks::ZERO,
             made_up: MadeUp::default(),
+            left_out: Ticks::ZERO,
             came: Came::default(),
             gain: Gain::of(level),
             early: Ticks::ZERO,
@@ -175,7 +177,7 @@ impl Direction {
             false => Need::Absolute,
         };
         if self.pcm.len() >= ENOUGH {
-            self.pcm.shorten(Ticks::FRAME, need);
+            self.left_out += self.pcm.shorten(Ticks::FRAME, need);
         }
         if let Some(frame) = self.take_frame(now, out) {
             self.send_sound(now, &frame, out);
@@ -220,6 +222,11 @@ impl Direction {
 
     pub fn made_up(&self) -> MadeUp {
         self.made_up
+    }
+
+    /// What was said and not sent, so that no delay stays: so far.
+    pub fn left_out(&self) -> Ticks {
+        self.left_out
     }
 
     /// Of use to the other side, so far.
@@ -316,6 +323,7 @@ impl Direction {
         let lost = sound.before.lost - self.filled;
         out.egress.lose(lost, sound.length);
         if is_left_out(sound, out.egress) {
+            self.left_out += sound.length;
             return;
         }
         let candidate = Candidate {
@@ -384,6 +392,7 @@ impl Direction {
         if surplus >= SHORTEST && self.pcm.len() >= ENOUGH {
             let left_out = self.pcm.shorten(surplus.min(Ticks::FRAME), need);
             if left_out > Ticks::ZERO {
+                self.left_out += left_out;
                 out.egress.leave_out(left_out);
             }
         }
@@ -394,7 +403,7 @@ impl Direction {
         let rest = self.pcm.len() - self.pcm.len().whole_frames();
         let is_too_much = length.whole_frames() == length && out.egress.needs_no_more();
         if is_too_much && rest > Ticks::ZERO {
-            self.pcm.shorten(rest, Need::Quiet);
+            self.left_out += self.pcm.shorten(rest, Need::Quiet);
         }
     }
 

@@ -554,6 +554,7 @@ impl Bridge {
             packets_reordered: totals.reordered,
             frames_recovered: direction.made_up().recovered,
             frames_concealed: direction.made_up().concealed,
+            left_out: direction.left_out().duration(),
             frames_filled: stream.egress.frames_filled(),
             jitter_mean: totals.jitter_mean,
             jitter_max: totals.jitter_max,

@@ -28,6 +28,8 @@ pub struct StreamReport {
     /// Frames made up by FEC and by concealment for the other side.
     pub frames_recovered: u64,
     pub frames_concealed: u64,
+    /// What came from this side and was left out, so that the other side hears no delay that is over.
+    pub left_out: Duration,
     /// Frames of silence sent to this side because the other side gave nothing.
     pub frames_filled: u64,
     /// Inter-arrival jitter (RFC 3550 §6.4.1), mean and maximum.
