@@ -11,6 +11,7 @@ use crate::call::identity::Context;
 use crate::call::reception::whatsapp_profile;
 use crate::call::sip_words;
 use crate::call::trunk::PeerId;
+use crate::call::turned_away::TurnedAway;
 use crate::config::{Config, Faces, Number, Prefix, SipHabits};
 use crate::entropy::Entropy;
 use crate::party::PhoneNumber;
@@ -37,7 +38,7 @@ pub enum Verdict {
     },
     Refused {
         reply: Reply,
-        why: &'static str,
+        why: TurnedAway,
     },
 }
 
@@ -66,7 +67,7 @@ impl Admission {
                 Faces::WhatsApp => self.judge_user(now, config, source, invite),
                 Faces::Pbx => self.judge_pbx(now, config, source, invite),
             },
-            None => refused(403, "unknown listener"),
+            None => refused(403, TurnedAway::UnknownListener),
         }
     }
 
@@ -93,7 +94,7 @@ impl Admission {
         invite: &Request,
     ) -> Verdict {
         let Some(peer) = peer_of(config, source.remote.ip()) else {
-            return refused(403, "source address is no peer's");
+            return refused(403, TurnedAway::NoPeer);
         };
         self.authenticate_peer(now, config, source, &peer, invite)
             .unwrap_or(Verdict::Pbx(peer))
@@ -114,7 +115,7 @@ impl Admission {
         match proof {
             Proof::Given => None,
             Proof::Wanted(reply) => Some(self.challenge(now, config, source, reply)),
-            Proof::Denied => Some(refused(403, "wrong credentials")),
+            Proof::Denied => Some(refused(403, TurnedAway::WrongCredentials)),
         }
     }
 
@@ -128,13 +129,13 @@ impl Admission {
     ) -> Verdict {
         let address = source.remote.ip();
         if !is_allowed(&config.whatsapp.source_prefixes, address) {
-            return refused(403, "source address is not WhatsApp's");
+            return refused(403, TurnedAway::NotWhatsApp);
         }
         let Some(number) = called(config, invite) else {
-            return refused(404, "number is not configured");
+            return refused(404, TurnedAway::UnknownNumber);
         };
         let Some(context) = Context::read(invite) else {
-            return refused(400, "no caller in From");
+            return refused(400, TurnedAway::NoCaller);
         };
         self.authenticate(now, config, source, number, invite)
             .unwrap_or_else(|| Verdict::User {
@@ -153,12 +154,12 @@ impl Admission {
         invite: &Request,
     ) -> Option<Verdict> {
         let Some(profile) = whatsapp_profile(config, &number.number) else {
-            return Some(refused(404, "number has no profile"));
+            return Some(refused(404, TurnedAway::NoProfile));
         };
         match self.challenger.prove(now, &profile.sip, number, invite) {
             Proof::Given => too_brief(&profile.sip, invite),
             Proof::Wanted(reply) => Some(self.challenge(now, config, source, reply)),
-            Proof::Denied => Some(refused(403, "wrong credentials")),
+            Proof::Denied => Some(refused(403, TurnedAway::WrongCredentials)),
         }
     }
 
@@ -174,9 +175,9 @@ impl Admission {
         if self.rate.take(now, source.remote.ip(), limit) {
             return Verdict::Challenged { reply };
         }
-        let why = "too many requests without credentials";
+        let why = TurnedAway::TooMany;
         Verdict::Refused {
-            reply: unavailable(why),
+            reply: unavailable(why.words()),
             why,
         }
     }
@@ -205,13 +206,13 @@ fn is_allowed(prefixes: &[Prefix], address: IpAddr) -> bool {
 /// The session timer asked for is below the profile's `session_min_s` (RFC 4028 §9).
 fn too_brief(habits: &SipHabits, invite: &Request) -> Option<Verdict> {
     let reply = sip_words::session_timer(habits).refuse(invite)?;
-    let why = "session interval is too small";
+    let why = TurnedAway::BriefSession;
     Some(Verdict::Refused { reply, why })
 }
 
-fn refused(status: u16, why: &'static str) -> Verdict {
+fn refused(status: u16, why: TurnedAway) -> Verdict {
     let mut reply = Reply::status(status);
-    reply.headers.push(Name::Warning, warning(why));
+    reply.headers.push(Name::Warning, warning(why.words()));
     Verdict::Refused { reply, why }
 }
 

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{Span, info, warn};
 
-use crate::call::cdr::{CallRef, Cdr};
+use crate::call::cdr::{CallDirection, CallRef, Cdr};
 use crate::call::ending::{Cause, Ending, Party};
 use crate::call::ledger::LedgerCommand;
 use crate::call::leg::{LegCommand, LegEvent};
@@ -190,6 +190,10 @@ impl Call {
     /// The side that WhatsApp is on.
     pub fn user_side(&self) -> Side {
         self.user
+    }
+
+    pub fn direction(&self) -> CallDirection {
+        self.record.parties().direction
     }
 
     pub fn handle_leg(&mut self, now: Moment, side: Side, event: LegEvent) {

@@ -5,7 +5,8 @@
 //! [`routing`], with what [`identity`] tells of the caller; an agent's by [`outbound`]), and is a [`call`] with two
 //! [`leg`]s from then on; [`sip_leg`] is the kind of leg there is. Beside the calls: [`trunk`]s and their [`probing`],
 //! [`registration`], our own [`health`]. [`ending`] says how calls end, [`cdr`] what stays of them, [`charging`] what they
-//! cost, [`missed`] in how many a side was not heard. [`ledger`] and [`operator`] are the words with the consent ledger and with the people who run it.
+//! cost, [`missed`] in how many a side was not heard, [`turned_away`] what became no call. [`ledger`] and [`operator`] are
+//! the words with the consent ledger and with the people who run it.
 
 pub mod admission;
 #[expect(
@@ -39,3 +40,4 @@ pub mod sip_leg;
 pub mod sip_words;
 pub mod switchboard;
 pub mod trunk;
+pub mod turned_away;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::call::cdr::{CallDirection, CallRef};
 use crate::call::health::Fitness;
+use crate::call::turned_away::TurnedAwayCounts;
 use crate::media::bridge::no_audio::{NoAudio, Way};
 use crate::party::{Party, PhoneNumber};
 
@@ -74,10 +75,33 @@ pub struct CallSummary {
 pub struct Status {
     pub fitness: Fitness,
     /// Calls that are not over.
-    pub calls: usize,
+    pub calls: [(CallDirection, usize); 2],
     pub peers: Vec<PeerStatus>,
     /// Since the start.
     pub no_audio: Vec<NoAudioCount>,
+    /// And INVITEs that became no call.
+    pub turned_away: TurnedAwayCounts,
+}
+
+impl Status {
+    /// Of every leg, way and cause there is, also where it never happened.
+    pub fn no_audio_of_all(&self) -> impl Iterator<Item = NoAudioCount> {
+        let legs = [MissedLeg::User, MissedLeg::Pbx];
+        let ways = legs.map(|leg| [(leg, Way::From), (leg, Way::To)]);
+        let causes = |(leg, way)| NoAudio::ALL.map(|cause| (leg, way, cause));
+        let all = ways.into_iter().flatten().flat_map(causes);
+        all.map(|(leg, way, cause)| {
+            let is_it =
+                |count: &&NoAudioCount| (count.leg, count.way, count.cause) == (leg, way, cause);
+            let count = self.no_audio.iter().find(is_it);
+            NoAudioCount {
+                leg,
+                way,
+                cause,
+                calls: count.map_or(0, |count| count.calls),
+            }
+        })
+    }
 }
 
 /// Calls in which audio was missing for one cause.

@@ -27,6 +27,7 @@ pub use crate::call::moment::Moment;
 pub use crate::call::plane::{MediaCommand, MediaEvent, PortPair};
 use crate::call::registration::Registrations;
 use crate::call::trunk::{PeerId, Trunks};
+use crate::call::turned_away::TurnedAwayCounts;
 use crate::config::{Config, Faces};
 use crate::entropy::Entropy;
 use crate::sdp::Fingerprint;
@@ -60,6 +61,7 @@ pub struct Switchboard {
     ledger: VecDeque<LedgerCommand>,
     charging: Charging,
     missed: Missed,
+    turned_away: TurnedAwayCounts,
     cdrs: VecDeque<Cdr>,
 }
 
@@ -104,6 +106,7 @@ impl Switchboard {
             ledger: VecDeque::new(),
             charging: Charging::new(config.rates.as_ref()),
             missed: Missed::default(),
+            turned_away: TurnedAwayCounts::default(),
             cdrs: VecDeque::new(),
             config,
             entropy,

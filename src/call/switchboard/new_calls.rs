@@ -17,6 +17,7 @@ use crate::call::reception::{Arrival, Origin, Reception, Supplies};
 use crate::call::record::Record;
 use crate::call::switchboard::{Service, Switchboard};
 use crate::call::trunk::PeerId;
+use crate::call::turned_away::TurnedAway;
 use crate::party::PhoneNumber;
 use crate::side::Pair;
 use crate::sip::endpoint::{InviteId, Reply};
@@ -47,8 +48,13 @@ impl Switchboard {
             Verdict::Pbx(peer) => self.agent_calls(now, peer, arrival),
             Verdict::Challenged { reply } => self.reject(now, invite, reply),
             Verdict::Refused { reply, why } => {
-                info!(source = %source.remote, status = reply.status, why, "INVITE not let in");
-                self.reject(now, invite, reply);
+                info!(
+                    source = %source.remote,
+                    status = reply.status,
+                    why = why.words(),
+                    "INVITE not let in"
+                );
+                self.turn_away(now, invite, reply, why);
             }
         }
     }
@@ -65,11 +71,11 @@ impl Switchboard {
             return self.agent_replaces(now, peer, &arrival);
         }
         let Some(number) = outbound::number(&self.config, &peer, &arrival.request) else {
-            let why = "no business number belongs to this caller: set number on the trunk";
-            warn!(trunk = peer.trunk, why, "INVITE not let in");
+            let why = TurnedAway::NoNumber;
+            warn!(trunk = peer.trunk, why = why.words(), "INVITE not let in");
             let mut reply = Reply::status(403);
-            reply.headers.push(Name::Warning, warning(why));
-            return self.reject(now, arrival.invite, reply);
+            reply.headers.push(Name::Warning, warning(why.words()));
+            return self.turn_away(now, arrival.invite, reply, why);
         };
         let number = number.clone();
         let dialled = outbound::dialled(&self.config, &peer, &arrival.request);
@@ -86,7 +92,7 @@ impl Switchboard {
     fn agent_replaces(&mut self, now: Moment, peer: PeerId, arrival: &Arrival) {
         if let Err(reply) = self.replace(now, peer, arrival) {
             info!(status = reply.status, "INVITE replaces no call");
-            self.reject(now, arrival.invite, reply);
+            self.turn_away(now, arrival.invite, reply, TurnedAway::ReplacesNothing);
         }
     }
 
@@ -173,6 +179,12 @@ impl Switchboard {
         let mut record = Record::new(now, reception.call, parties);
         let told = Pair::new(told, Told::Nothing);
         self.cdrs.push_back(record.close(now, ending.clone(), told));
+    }
+
+    /// It becomes no call, and gets no record.
+    fn turn_away(&mut self, now: Moment, invite: InviteId, reply: Reply, why: TurnedAway) {
+        self.turned_away.add(why);
+        self.reject(now, invite, reply);
     }
 
     pub(super) fn reject(&mut self, now: Moment, invite: InviteId, reply: Reply) {

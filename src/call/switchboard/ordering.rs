@@ -2,6 +2,7 @@
 
 use tracing::info;
 
+use crate::call::cdr::CallDirection;
 use crate::call::identity::Context;
 use crate::call::moment::Moment;
 use crate::call::operator::{ClickToCall, OperatorAnswer, OperatorCommand, Status};
@@ -26,15 +27,27 @@ impl Switchboard {
                 None => OperatorAnswer::UnknownCall,
             },
             OperatorCommand::Connect(order) => self.connect(now, order),
-            OperatorCommand::Status => OperatorAnswer::Status(Status {
-                fitness: self.fitness(),
-                calls: self.lines.len(),
-                peers: self.trunks.peers(),
-                no_audio: self.missed.counts(),
-            }),
+            OperatorCommand::Status => OperatorAnswer::Status(self.status()),
         };
         self.settle(now);
         answer
+    }
+
+    /// What [`OperatorCommand::Status`] answers.
+    pub fn status(&self) -> Status {
+        let of = |direction| {
+            let lines = self.lines.values();
+            lines
+                .filter(|line| line.call.direction() == direction)
+                .count()
+        };
+        Status {
+            fitness: self.fitness(),
+            calls: CallDirection::BOTH.map(|direction| (direction, of(direction))),
+            peers: self.trunks.peers(),
+            no_audio: self.missed.counts(),
+            turned_away: self.turned_away.clone(),
+        }
     }
 
     fn connect(&mut self, now: Moment, order: ClickToCall) -> OperatorAnswer {

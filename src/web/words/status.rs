@@ -65,7 +65,7 @@ impl From<operator::Status> for Status {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             fitness: status.fitness.into(),
-            calls: status.calls,
+            calls: status.calls.iter().map(|(_, calls)| calls).sum(),
             peers: status.peers.into_iter().map(Into::into).collect(),
             no_audio: status.no_audio.into_iter().map(Into::into).collect(),
         }

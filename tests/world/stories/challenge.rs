@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use md5::{Digest, Md5};
+use wabridge::call::turned_away::TurnedAway;
 use wabridge::config::{Challenge, Config, PeerCredentials};
 
 use super::{Talk, confirm};
@@ -193,7 +194,16 @@ fn a_stranger_with_whatsapps_headers() {
     let refusal = world.expect(STRANGER, "403");
     world.send(STRANGER, &whatsapp::ack_rejection(&invite, &refusal));
     world.expect_nothing(PBX, Duration::from_secs(1));
+    assert_turned_away(&world, TurnedAway::NotWhatsApp);
     assert!(world.finish().is_empty());
+}
+
+/// The operator's count has it, once and for nothing else.
+fn assert_turned_away(world: &World, why: TurnedAway) {
+    let counts = world.board.status().turned_away;
+    for other in TurnedAway::ALL {
+        assert_eq!(counts.of(other), u64::from(other == why), "{other:?}");
+    }
 }
 
 /// With no allow list the digest alone decides, for the same stranger.
@@ -305,6 +315,7 @@ fn from_the_pbx_side() {
     world.send(PBX, &stranger);
     let refusal = world.expect(PBX, "403");
     world.send(PBX, &whatsapp::ack_rejection(&stranger, &refusal));
+    assert_turned_away(&world, TurnedAway::NoPeer);
     assert!(world.finish().is_empty());
 }
 
