@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -116,36 +116,143 @@ fn the_settings_request_is_json() {
 /// Their paths and methods by what a running bridge answers: no such call, no such user, but nothing unknown.
 #[test]
 fn the_admin_api_understands_these_requests() {
-    let setup = Setup::new(&[
-        ("0.0.0.0:5061", "127.0.0.1:0"),
-        ("127.0.0.1:5070", "127.0.0.1:0"),
-    ]);
-    let socket = setup.file("admin.sock");
-    let mut text = std::fs::read_to_string(setup.file("wabridge.toml")).expect("the configuration");
-    text += &format!("\n[admin]\nsocket = \"{}\"\n", socket.display());
-    std::fs::write(setup.file("wabridge.toml"), text).expect("the configuration");
-    let mut bridge = setup
-        .wabridge("run")
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("wabridge run");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while UnixStream::connect(&socket).is_err() {
-        assert!(Instant::now() < deadline, "the bridge did not start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let bridge = Running::new();
     let requests = blocks("sh")
         .into_iter()
         .find(|block| block.contains("--unix-socket"))
         .expect("the requests");
     let statuses: Vec<u16> = requests
         .lines()
-        .map(|line| admin_status(line, &socket))
+        .map(|line| admin_status(line, &bridge.socket))
         .collect();
-    bridge.kill().expect("the bridge still runs");
-    bridge.wait().expect("the bridge ends");
     assert_eq!(statuses, [200, 404, 202]);
+}
+
+/// The README's bridge, with a socket to be asked at.
+struct Running {
+    _setup: Setup,
+    socket: PathBuf,
+    bridge: Child,
+}
+
+impl Running {
+    fn new() -> Self {
+        let setup = Setup::new(&[
+            ("0.0.0.0:5061", "127.0.0.1:0"),
+            ("127.0.0.1:5070", "127.0.0.1:0"),
+        ]);
+        let socket = setup.file("admin.sock");
+        let file = setup.file("wabridge.toml");
+        let mut text = std::fs::read_to_string(&file).expect("the configuration");
+        text += &format!("\n[admin]\nsocket = \"{}\"\n", socket.display());
+        std::fs::write(file, text).expect("the configuration");
+        let bridge = setup
+            .wabridge("run")
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("wabridge run");
+        let running = Self {
+            _setup: setup,
+            socket,
+            bridge,
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while UnixStream::connect(&running.socket).is_err() {
+            assert!(Instant::now() < deadline, "the bridge did not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.bridge.kill();
+        let _ = self.bridge.wait();
+    }
+}
+
+/// Name, kind, and labels of a family of metrics.
+type Family = (String, String, BTreeSet<String>);
+
+/// The rows of the table; a row may name several.
+fn metrics_told() -> Vec<Family> {
+    let rows = README
+        .lines()
+        .skip_while(|line| *line != "| metric | kind | labels | what it is |")
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let families = rows.flat_map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[3].split(", ").filter(|label| !label.is_empty());
+        let labels: BTreeSet<String> = labels.map(str::to_owned).collect();
+        let names = cells[1].split(", ").map(|name| name.trim_matches('`'));
+        let family = |name: &str| (name.to_owned(), cells[2].to_owned(), labels.clone());
+        names.map(family).collect::<Vec<_>>()
+    });
+    families.collect()
+}
+
+/// What a running bridge exposes. A family without a sample yet has no labels.
+fn metrics_exposed() -> Vec<Family> {
+    let bridge = Running::new();
+    let mut stream = UnixStream::connect(&bridge.socket).expect("the socket");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .expect("a request is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let mut families: Vec<Family> = Vec::new();
+    for line in answer.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a kind");
+            families.push((name.to_owned(), kind.to_owned(), BTreeSet::new()));
+        } else if let Some((_, _, labels)) = families.last_mut()
+            && let Some((_, rest)) = line.split_once('{')
+        {
+            let names = rest.split("=\"").map(|text| text.rsplit(['"', ',']).next());
+            let names = names.flatten().filter(|name| !name.starts_with('}'));
+            labels.extend(names.filter(|name| *name != "le").map(str::to_owned));
+        }
+    }
+    families
+}
+
+#[test]
+fn the_metrics_are_these() {
+    let (told, exposed) = (metrics_told(), metrics_exposed());
+    let names = |families: &[Family]| -> BTreeSet<String> {
+        families.iter().map(|(name, ..)| name.clone()).collect()
+    };
+    assert_eq!(names(&told), names(&exposed));
+    assert_eq!(told.len(), exposed.len(), "each once");
+    for (name, kind, labels) in &exposed {
+        let row = told.iter().find(|(told, ..)| told == name).expect("a row");
+        assert_eq!(&row.1, kind, "{name}");
+        // No call has a price yet.
+        if name != "wabridge_cost_total" {
+            assert_eq!(&row.2, labels, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_alarms_ask_for_metrics_that_are_there() {
+    let families = metrics_told();
+    let alarms = blocks("yaml").join("\n");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = alarms.split(|c: char| !is_name(c));
+    let asked: BTreeSet<&str> = words.filter(|word| word.starts_with("wabridge_")).collect();
+    assert!(asked.len() > 5, "{asked:?}");
+    for name in asked {
+        let of_histogram = ["_bucket", "_count", "_sum"];
+        let of_histogram = of_histogram.iter().find_map(|end| name.strip_suffix(end));
+        let is_there = families.iter().any(|(known, kind, _)| {
+            known == name || kind == "histogram" && Some(known.as_str()) == of_histogram
+        });
+        assert!(is_there, "{name}");
+    }
 }
 
 /// Sends what the command line of curl says.

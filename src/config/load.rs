@@ -11,8 +11,8 @@ use super::report::{Finding, Severity};
 use super::surroundings::Surroundings;
 use super::toml_file::{Notes, Table, TomlFile, Value, list, nearest};
 use super::{
-    Admin, AdminDoor, CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Number,
-    Outside, Report, Route, StaticHosts, Trunk, WhatsApp, rates,
+    Admin, AdminDoor, CdrFiles, Config, Consent, Faces, Limits, Listener, Log, Media, Metrics,
+    Number, Outside, Report, Route, StaticHosts, Trunk, WhatsApp, rates,
 };
 use crate::party::Dialling;
 use crate::sip::flow::ListenerId;
@@ -151,6 +151,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
     let cdr = section(root, "cdr", |table| CdrFiles::read(table, around));
     let consent = read_consent(root, around, cdr.as_ref());
     let admin = section(root, "admin", |table| Admin::read(table, around));
+    let metrics = section(root, "metrics", Metrics::read);
     let log = section(root, "log", Log::read);
     let limits = section(root, "limits", |table| Some(Limits::read(table)));
     let hosts = match root.value("hosts") {
@@ -175,6 +176,7 @@ fn read_config(root: &Table<'_>, around: Surroundings<'_>, notes: &Notes) -> Opt
         rates: rates?,
         cdr: cdr?,
         admin: admin?,
+        metrics: metrics?,
         log: log?,
         limits,
         hosts: hosts?,

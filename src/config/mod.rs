@@ -14,6 +14,7 @@ mod listener;
 mod load;
 mod machine;
 mod media;
+mod metrics;
 mod operation;
 mod outside;
 mod prefix;
@@ -35,6 +36,7 @@ pub use hosts::{StaticAddress, StaticHosts};
 pub use listener::{Faces, Listener, Tls, Trust};
 pub use load::{admin_door, cdr_files, check, load, load_from, parse};
 pub use media::Media;
+pub use metrics::Metrics;
 pub use operation::{CdrFiles, Limits, Log};
 pub use outside::Outside;
 pub use prefix::{Prefix, PrefixError};
@@ -75,6 +77,7 @@ pub struct Config {
     pub rates: Option<Terms>,
     pub cdr: CdrFiles,
     pub admin: Admin,
+    pub metrics: Metrics,
     pub log: Log,
     pub limits: Limits,
     /// Names that are found without DNS.

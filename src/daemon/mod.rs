@@ -18,6 +18,7 @@ pub mod identity;
 mod log;
 pub mod plane;
 mod reload;
+mod scrape;
 mod service;
 mod signalling;
 mod signals;

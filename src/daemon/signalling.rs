@@ -11,6 +11,7 @@ use super::health::{Health, Signs};
 use super::log::LogControl;
 use super::plane::MediaPlane;
 use super::reload;
+use super::scrape;
 use super::service::{self, Watchdog};
 use super::signals::{Order, Signals};
 use super::stage::{Stage, Step};
@@ -23,6 +24,7 @@ use crate::entropy::Entropy;
 use crate::net::{NetEvent, Network};
 use crate::sdp::Fingerprint;
 use crate::store::{Keeper, Store};
+use crate::web::metrics::Metrics;
 use crate::web::{self, Orders, Web};
 
 /// For what was handed over when the process leaves: messages in queues, CDRs and facts on their way to the disk.
@@ -52,6 +54,7 @@ pub(super) struct Signalling {
     health: Health,
     watchdog: Watchdog,
     tally: Tally,
+    metrics: Metrics,
     stage: Stage,
 }
 
@@ -61,7 +64,7 @@ enum Input {
     Media(MediaEvent),
     Ledger(LedgerEvent),
     Order(Order),
-    Operator(web::Order),
+    Asked(web::Order),
     Deadline,
 }
 
@@ -77,6 +80,7 @@ impl Signalling {
             health: Health::new(now.instant),
             watchdog: Watchdog::new(now.instant),
             tally: Tally::new(now.instant),
+            metrics: Metrics::new(now.wall),
             stage: Stage::Serving,
             world,
         }
@@ -105,7 +109,7 @@ impl Signalling {
             event = world.plane.event() => Input::Media(event),
             event = world.keeper.event() => Input::Ledger(event),
             order = world.signals.next() => Input::Order(order),
-            order = world.orders.next() => Input::Operator(order),
+            order = world.orders.next() => Input::Asked(order),
             () = sleep_until(deadline.into()) => Input::Deadline,
         }
     }
@@ -120,8 +124,12 @@ impl Signalling {
                 self.take(now, step);
             }
             Input::Order(Order::Reload) => self.reload(now),
-            Input::Operator(order) => {
-                order.carry_out(|command| self.switchboard.handle_operator(now, command));
+            Input::Asked(web::Order::Operator(question)) => {
+                question.answer(|command| self.switchboard.handle_operator(now, command));
+            }
+            Input::Asked(web::Order::Scrape(question)) => {
+                let live = scrape::live(&self.world, &self.switchboard);
+                question.answer(|()| self.metrics.scrape(live));
             }
             // The head of the loop looks at every clock.
             Input::Deadline => {}
@@ -190,6 +198,7 @@ impl Signalling {
             self.world.plane.handle_command(now.instant, command);
         }
         while let Some(cdr) = self.switchboard.poll_cdr() {
+            self.metrics.count(&cdr);
             self.world.store.keep(&cdr);
         }
     }

@@ -106,7 +106,7 @@ fn open(path: PathBuf, config: Arc<Config>, log: LogControl) -> Result<Signallin
     )?;
     let identity = Identity::generate().map_err(StartError::Identity)?;
     let plane = media_plane(&config, entropy.fork())?.with_identity(identity.for_dtls()?);
-    let (web, orders) = Web::open(&config.admin, keeper.door())?;
+    let (web, orders) = Web::open(&config.admin, config.metrics, keeper.door())?;
     announce(&config, &network);
     let world = World {
         path,

@@ -21,6 +21,10 @@ impl Pulses {
         self.0
     }
 
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.saturating_mul(Self::LENGTH.as_secs()))
+    }
+
     pub(super) fn in_minutes(minutes: u32) -> Self {
         Self(u64::from(minutes) * Self::A_MINUTE)
     }
@@ -57,5 +61,6 @@ mod tests {
         }
         assert_eq!(Pulses::of(Duration::from_nanos(6_000_000_001)).count(), 2);
         assert_eq!(Pulses::in_minutes(50_000).count(), 500_000);
+        assert_eq!(Pulses(11).duration(), Duration::from_secs(66));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::metrics::Scrape;
 use super::refusal::Refusal;
 use crate::call::operator::{OperatorAnswer, OperatorCommand};
 
@@ -13,10 +14,16 @@ const QUEUE: usize = 16;
 /// The signalling task answers within milliseconds, or something is very wrong.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A command that waits for its answer.
-pub struct Order {
-    command: OperatorCommand,
-    answer: oneshot::Sender<OperatorAnswer>,
+/// What the signalling task is asked.
+pub enum Order {
+    Operator(Question<OperatorCommand, OperatorAnswer>),
+    Scrape(Question<(), Scrape>),
+}
+
+/// It waits for its answer.
+pub struct Question<Q, A> {
+    asked: Q,
+    answer: oneshot::Sender<A>,
 }
 
 /// The signalling task's end.
@@ -26,10 +33,10 @@ pub struct Orders(mpsc::Receiver<Order>);
 #[derive(Clone)]
 pub(super) struct Door(mpsc::Sender<Order>);
 
-impl Order {
-    /// Has it carried out and tells who asked; that they may be gone is their matter.
-    pub fn carry_out(self, handle: impl FnOnce(OperatorCommand) -> OperatorAnswer) {
-        let _ = self.answer.send(handle(self.command));
+impl<Q, A> Question<Q, A> {
+    /// Tells who asked; that they may be gone is their matter.
+    pub fn answer(self, handle: impl FnOnce(Q) -> A) {
+        let _ = self.answer.send(handle(self.asked));
     }
 }
 
@@ -50,11 +57,20 @@ impl Door {
     }
 
     pub(super) async fn ask(&self, command: OperatorCommand) -> Result<OperatorAnswer, Refusal> {
-        let (sender, receiver) = oneshot::channel();
-        let order = Order {
-            command,
-            answer: sender,
-        };
+        self.answered(command, Order::Operator).await
+    }
+
+    pub(super) async fn scrape(&self) -> Result<Scrape, Refusal> {
+        self.answered((), Order::Scrape).await
+    }
+
+    async fn answered<Q, A>(
+        &self,
+        asked: Q,
+        order: impl FnOnce(Question<Q, A>) -> Order,
+    ) -> Result<A, Refusal> {
+        let (answer, receiver) = oneshot::channel();
+        let order = order(Question { asked, answer });
         let asked = async {
             self.0.send(order).await.ok()?;
             receiver.await.ok()

@@ -1,5 +1,5 @@
-//! The admin API: what the operator asks and orders, as HTTP and JSON on a Unix socket and, with a token, by TCP; and the
-//! commands of the command line that are its clients.
+//! The admin API: what the operator asks and orders, as HTTP and JSON on a Unix socket and, with a token, by TCP; the
+//! commands of the command line that are its clients; and [`metrics`], there and at a place of their own.
 //!
 //! ```text
 //!  cli ─► client ─► (socket, TCP) ─► serve ─► api ─► door ─► the signalling task
@@ -14,6 +14,7 @@ pub mod cli;
 mod client;
 mod door;
 mod guard;
+pub mod metrics;
 mod refusal;
 mod serve;
 mod socket;
@@ -24,10 +25,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-pub use door::{Order, Orders};
+pub use door::{Order, Orders, Question};
 pub use socket::ListenError;
 
-use crate::config::Admin;
+use crate::config::{self, Admin};
 use crate::store::LedgerDoor;
 use api::Doors;
 use door::Door;
@@ -44,10 +45,18 @@ pub struct Web {
 
 impl Web {
     /// To be called in the runtime that serves it.
-    pub fn open(admin: &Admin, ledger: LedgerDoor) -> Result<(Self, Orders), ListenError> {
+    pub fn open(
+        admin: &Admin,
+        metrics: config::Metrics,
+        ledger: LedgerDoor,
+    ) -> Result<(Self, Orders), ListenError> {
         let guard = Arc::new(Guard::new(admin));
         let (calls, orders) = Door::new();
-        let service = api::service(Doors { calls, ledger }, guard.clone());
+        let doors = Doors {
+            calls: calls.clone(),
+            ledger,
+        };
+        let service = api::service(doors, guard.clone());
         let mut tasks = JoinSet::new();
         let mut file = None;
         if let Some((socket, listener)) = open_socket(admin)? {
@@ -56,10 +65,18 @@ impl Web {
             tasks.spawn(serve::serve(Listener::Socket(listener), service.clone()));
         }
         if let Some(listener) = &admin.listener {
-            let listener = socket::bind_address(listener.bind)?;
+            let listener = socket::bind_address("admin API", listener.bind)?;
             if let Ok(at) = listener.local_addr() {
                 info!(%at, "admin API");
             }
+            tasks.spawn(serve::serve(Listener::Address(listener), service));
+        }
+        if let Some(bind) = metrics.bind {
+            let listener = socket::bind_address("metrics", bind)?;
+            if let Ok(at) = listener.local_addr() {
+                info!(%at, "metrics");
+            }
+            let service = api::metrics_service(calls);
             tasks.spawn(serve::serve(Listener::Address(listener), service));
         }
         let web = Self {

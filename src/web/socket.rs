@@ -23,8 +23,12 @@ pub enum ListenError {
     NoSocket(PathBuf),
     #[error("admin socket {}: {error}", .path.display())]
     Socket { path: PathBuf, error: io::Error },
-    #[error("admin API: cannot bind {bind}: {error}")]
-    Address { bind: SocketAddr, error: io::Error },
+    #[error("{what}: cannot bind {bind}: {error}")]
+    Address {
+        what: &'static str,
+        bind: SocketAddr,
+        error: io::Error,
+    },
 }
 
 /// The file of an open socket, removed at the end.
@@ -93,14 +97,17 @@ fn listen(path: &Path) -> io::Result<StdUnixListener> {
     Ok(socket.into())
 }
 
-pub(super) fn bind_address(bind: SocketAddr) -> Result<TcpListener, ListenError> {
+pub(super) fn bind_address(
+    what: &'static str,
+    bind: SocketAddr,
+) -> Result<TcpListener, ListenError> {
     let open = || {
         // Sets SO_REUSEADDR, so that a restart does not wait for old connections.
         let listener = std::net::TcpListener::bind(bind)?;
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     };
-    open().map_err(|error| ListenError::Address { bind, error })
+    open().map_err(|error| ListenError::Address { what, bind, error })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod calls;
 mod check;
 mod cost;
 mod lifecycle;
+mod metrics;
 mod reload;
 mod service_manager;
 mod support;

@@ -101,6 +101,7 @@ fn the_full_file_is_whole() {
 
     let admin = config.admin.listener.as_ref().unwrap();
     assert_eq!(admin.bind, "127.0.0.1:8480".parse().unwrap());
+    assert_eq!(config.metrics.bind, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(admin.token.expose_secret(), "token-of-the-operator");
 }
 

@@ -517,6 +517,30 @@ fn admin() {
     );
 }
 
+#[test]
+fn metrics() {
+    let metrics = |bind: &str| added(&format!("[metrics]\nbind = \"{bind}\""));
+    for inside in [
+        "127.0.0.1:9464",
+        "[::1]:9464",
+        "10.1.2.3:9464",
+        "[fd00::1]:1",
+    ] {
+        assert_eq!(metrics(inside), [""; 0], "{inside}");
+    }
+    for outside in ["0.0.0.0:9464", "[::]:9464", "203.0.113.10:9464"] {
+        assert_one(
+            &metrics(outside),
+            &["warning", "metrics.bind: whoever reaches this address"],
+        );
+    }
+    assert_one(
+        &metrics("9464"),
+        &["metrics.bind: \"9464\": this is no IP address with a port"],
+    );
+    assert_one(&added("[metrics]\ntoken = \"x\""), &["metrics.token"]);
+}
+
 mod the_door_of_commands {
     use super::super::super::AdminDoor;
     use super::super::super::load::admin_door_from;

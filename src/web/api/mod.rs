@@ -2,6 +2,7 @@
 
 mod calls;
 mod consent;
+mod metrics;
 mod status;
 
 use std::sync::Arc;
@@ -25,12 +26,6 @@ use crate::store::LedgerDoor;
 const REQUESTS: usize = 32;
 const MAX_BODY: usize = 256 * 1024;
 
-#[derive(Clone)]
-struct Gate {
-    guard: Arc<Guard>,
-    places: Arc<Semaphore>,
-}
-
 /// Whom requests are led to.
 #[derive(Clone)]
 pub(super) struct Doors {
@@ -51,10 +46,6 @@ impl FromRef<Doors> for LedgerDoor {
 }
 
 pub(super) fn service(doors: Doors, guard: Arc<Guard>) -> Router {
-    let gate = Gate {
-        guard,
-        places: Arc::new(Semaphore::new(REQUESTS)),
-    };
     Router::new()
         .route("/v1/status", get(status::show))
         .route("/v1/calls", get(calls::list).post(calls::place))
@@ -66,22 +57,46 @@ pub(super) fn service(doors: Doors, guard: Arc<Guard>) -> Router {
                 .post(consent::learn)
                 .delete(consent::forget),
         )
-        .fallback(|| async { Refusal::not_found("there is nothing at this path") })
+        .route("/metrics", get(metrics::show))
+        .fallback(nothing)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(gate, admit))
+        .layer(middleware::from_fn_with_state(places(), crowd))
+        .layer(middleware::from_fn_with_state(guard, admit))
         .with_state(doors)
 }
 
+/// For whoever gets there: how the bridge does, and nothing else.
+pub(super) fn metrics_service(calls: Door) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::show))
+        .fallback(nothing)
+        .layer(DefaultBodyLimit::max(0))
+        .layer(middleware::from_fn_with_state(places(), crowd))
+        .with_state(calls)
+}
+
+async fn nothing() -> Refusal {
+    Refusal::not_found("there is nothing at this path")
+}
+
 /// Nothing of a request is looked at before it is known who asks.
-async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().copied() else {
         return Refusal::unauthorized().into_response();
     };
-    if !gate.guard.lets_in(caller, request.headers()) {
+    if !guard.lets_in(caller, request.headers()) {
         warn!(%caller, "admin request without the token");
         return Refusal::unauthorized().into_response();
     }
-    let Ok(_place) = gate.places.try_acquire() else {
+    next.run(request).await
+}
+
+fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(REQUESTS))
+}
+
+async fn crowd(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(_place) = places.try_acquire() else {
         return Refusal::too_many().into_response();
     };
     in_json(next.run(request).await)

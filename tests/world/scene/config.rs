@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use wabridge::config::{
     Admin, CdrFiles, Challenge, ClientHello, Config, Consent, DigestAlgorithm, DigestUsername,
-    DtmfHabit, Faces, Limits, Listener, Log, Media, Number, OwnSecurity, Prefix, Probe, Profile,
-    SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
+    DtmfHabit, Faces, Limits, Listener, Log, Media, Metrics, Number, OwnSecurity, Prefix, Probe,
+    Profile, SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::{Digits, Dtx, Habits};
 use wabridge::media::gain::Decibels;
@@ -81,6 +81,7 @@ pub fn config() -> Config {
             socket: None,
             listener: None,
         },
+        metrics: Metrics::default(),
         log: Log {
             json: false,
             filter: "info".to_owned(),
