@@ -22,6 +22,11 @@ pub struct Story {
 impl Story {
     /// An established call; the user hangs up after `talk` seconds, or never.
     pub fn established(talk: &str) -> Self {
+        Self::established_with(talk, &[])
+    }
+
+    /// The same with a PBX that has these arguments besides.
+    pub fn established_with(talk: &str, pbxs: &[&str]) -> Self {
         let folder = Folder::new();
         let agent = UdpSocket::bind("127.0.0.1:0")
             .unwrap()
@@ -32,6 +37,7 @@ impl Story {
         let pbx = simulator()
             .args(["pbx", "--calls", "1", "--ring", "0", "--listen"])
             .arg(agent.to_string())
+            .args(pbxs)
             .spawn()
             .unwrap();
         let mut bridge = Bridge::start(&folder);

@@ -176,6 +176,19 @@ fn a_call_moves_them() {
     assert!(during.values.keys().eq(after.values.keys()));
 }
 
+/// While the call lasts: the cause by its name, on the leg and the way that it is.
+#[test]
+fn missing_audio_is_counted_by_its_cause() {
+    let story = Story::established_with("0", &["--fault", "silent"]);
+    let mute = r#"wabridge_no_audio_calls_total{side="pbx",way="from",cause="nothing_received"}"#;
+    let scrape = Scrape::once(&story.folder, mute, 1.0);
+    assert_eq!(scrape.get(LIVE), 1.0);
+    let missing = scrape.values.iter().filter(|(series, calls)| {
+        series.starts_with("wabridge_no_audio_calls_total") && **calls > 0.0
+    });
+    assert_eq!(missing.count(), 1, "{}", scrape.text);
+}
+
 /// Without a token, and nothing else.
 #[test]
 fn their_own_place_is_for_reading_alone() {
