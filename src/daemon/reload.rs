@@ -64,6 +64,7 @@ fn fixed_difference(running: &Config, new: &Config) -> Option<&'static str> {
             "the place of the consent ledger",
         ),
         (admin(running) == admin(new), "the place of the admin API"),
+        (running.metrics == new.metrics, "the place of the metrics"),
         (running.log.json == new.log.json, "the log's format"),
     ];
     let difference = differences.into_iter().find(|(same, _)| !same);

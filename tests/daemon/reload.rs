@@ -33,6 +33,10 @@ fn what_needs_a_restart_is_said_and_changes_nothing() {
             config.clone() + "[consent]\ndatabase = \"other.db\"\n",
             "ledger",
         ),
+        (
+            config.clone() + "[metrics]\nbind = \"127.0.0.1:0\"\n",
+            "metrics",
+        ),
     ] {
         folder.write_config(&changed);
         bridge.signal(Signal::HUP);
