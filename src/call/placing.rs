@@ -1,6 +1,6 @@
 //! INVITEs of ours, written fresh: nothing of a caller's message is in them but what [`Context`] lets through.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::call::identity::Context;
@@ -8,7 +8,7 @@ use crate::call::plane::PortPair;
 use crate::call::sip_words::{SDP, sdp_body, session_timer, takes_info_digits};
 use crate::call::trunk::PeerId;
 use crate::config::{
-    Config, DigestUsername, Faces, Number, OwnSecurity, Profile, SipHabits, TrunkPeer,
+    Addresses, Config, DigestUsername, Faces, Number, OwnSecurity, Profile, SipHabits, TrunkPeer,
 };
 use crate::entropy::Entropy;
 use crate::party::Party;
@@ -32,7 +32,7 @@ pub enum Target {
 /// Of a leg, for its whole life: what our descriptions say about us.
 #[derive(Clone)]
 pub struct Own {
-    pub address: IpAddr,
+    pub addresses: Addresses,
     pub ports: PortPair,
     pub ssrc: Ssrc,
     pub cname: String,
@@ -43,18 +43,19 @@ pub struct Own {
 impl Own {
     /// With a key and session id of this attempt alone: a forked or failed peer learns nothing about the next one's.
     pub fn local(&self, entropy: &mut Entropy) -> Local {
+        let at = |(address, place)| {
+            let address = SocketAddr::new(address, self.ports.rtp);
+            Candidate::host(address, place)
+        };
         Local {
-            address: self.address,
+            address: self.addresses.first,
             rtp_port: self.ports.rtp,
             rtcp_port: self.ports.rtcp,
             ssrc: self.ssrc,
             cname: self.cname.clone(),
             key: MasterKey(entropy.bytes::<46>().to_vec()),
             ice: IceCredentials::new(&entropy.bytes()),
-            candidates: vec![Candidate::host(
-                SocketAddr::new(self.address, self.ports.rtp),
-                0,
-            )],
+            candidates: self.addresses.iter().zip(0..).map(at).collect(),
             fingerprint: self.fingerprint.clone(),
             // Fits the 63 bits that every peer can read.
             session_id: u64::from(entropy.u32()),

@@ -341,7 +341,7 @@ impl Reception {
         let media = &self.config.media;
         let addresses = by_side(user, media.public_address, media.pbx_address);
         let mut own = |side| Own {
-            address: addresses[side],
+            addresses: addresses[side],
             ports: ports[side],
             ssrc: Ssrc(supplies.entropy.u32()),
             cname: supplies.entropy.hex(12),

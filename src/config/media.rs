@@ -1,8 +1,9 @@
 //! Addresses, ports and workers of media.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::addresses::{ADDRESS, Addresses};
 use super::host::parse_address;
 use super::toml_file::{Table, Value};
 
@@ -10,16 +11,14 @@ const DEFAULT_FIRST_PORT: u32 = 20_000;
 const DEFAULT_LAST_PORT: u32 = 29_999;
 const DEFAULT_PORT_REST: Duration = Duration::from_secs(30);
 
-const ADDRESS: &str = "write an IP address, as in \"203.0.113.10\"";
-
 #[derive(Clone, Debug)]
 pub struct Media {
-    /// RTP sockets bind here.
+    /// RTP sockets bind here; to `::` for both families.
     pub bind: IpAddr,
     /// What SDP toward WhatsApp says.
-    pub public_address: IpAddr,
+    pub public_address: Addresses,
     /// What SDP toward PBXs says.
-    pub pbx_address: IpAddr,
+    pub pbx_address: Addresses,
     /// Inclusive.
     pub first_port: u16,
     pub last_port: u16,
@@ -31,10 +30,9 @@ pub struct Media {
 
 impl Media {
     pub(super) fn read(table: &Table<'_>) -> Option<Self> {
-        let bind = match table.value("bind") {
-            Some(value) => value.parse(ADDRESS, parse_address),
-            None => Some(IpAddr::from([0, 0, 0, 0])),
-        };
+        let written = table
+            .value("bind")
+            .map(|value| value.parse(ADDRESS, parse_address));
         let public = table
             .required(
                 "public_address",
@@ -42,14 +40,24 @@ impl Media {
             )
             .and_then(read_public);
         let pbx = match table.value("pbx_address") {
-            Some(value) => read_reachable(&value),
-            None => bind.filter(|bind| !bind.is_unspecified()).or(public),
+            Some(value) => Addresses::read(&value),
+            None => written
+                .flatten()
+                .filter(|bind| !bind.is_unspecified())
+                .map_or(public, |bind| Some(bind.into())),
         };
         let (first_port, last_port) = read_ports(table)?;
+        let (public_address, pbx_address) = (public?, pbx?);
+        let bind = match written {
+            Some(bind) => bind?,
+            None => anywhere(public_address.iter().chain(pbx_address.iter())),
+        };
+        check_reach(table, bind, "public_address", public_address);
+        check_reach(table, bind, "pbx_address", pbx_address);
         Some(Self {
-            bind: bind?,
-            public_address: public?,
-            pbx_address: pbx?,
+            bind,
+            public_address,
+            pbx_address,
             first_port,
             last_port,
             port_rest: table.seconds("port_rest_s", 0..=3_600, DEFAULT_PORT_REST),
@@ -68,6 +76,28 @@ impl Media {
     }
 }
 
+/// Where sockets bind that serve these addresses.
+fn anywhere(mut told: impl Iterator<Item = IpAddr>) -> IpAddr {
+    match told.all(|address| address.is_ipv4()) {
+        true => Ipv4Addr::UNSPECIFIED.into(),
+        false => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// A socket has one family, but for those bound to `::`.
+fn check_reach(table: &Table<'_>, bind: IpAddr, key: &'static str, told: Addresses) {
+    let serves = |told: IpAddr| bind == Ipv6Addr::UNSPECIFIED || bind.is_ipv4() == told.is_ipv4();
+    let Some(value) = table.value(key).or_else(|| table.value("public_address")) else {
+        return;
+    };
+    for unserved in told.iter().filter(|told| !serves(*told)) {
+        value.error(
+            &format!("sockets bound to {bind} receive nothing that is sent to {unserved}"),
+            "write bind = \"::\", which is both families, or leave it out",
+        );
+    }
+}
+
 fn read_ports(table: &Table<'_>) -> Option<(u16, u16)> {
     let first = table.number("first_port", 1_024..=65_535, DEFAULT_FIRST_PORT);
     let last = table.number("last_port", 1_024..=65_535, DEFAULT_LAST_PORT);
@@ -83,24 +113,15 @@ fn read_ports(table: &Table<'_>) -> Option<(u16, u16)> {
     Some((u16::try_from(first).ok()?, u16::try_from(last).ok()?))
 }
 
-fn read_reachable(value: &Value<'_>) -> Option<IpAddr> {
-    let address = value.parse(ADDRESS, parse_address)?;
-    if address.is_unspecified() || address.is_multicast() {
-        value.error("nobody can send to this address", ADDRESS);
-        return None;
-    }
-    Some(address)
-}
-
-fn read_public(value: Value<'_>) -> Option<IpAddr> {
-    let address = read_reachable(&value)?;
-    if !is_public(address) {
+fn read_public(value: Value<'_>) -> Option<Addresses> {
+    let addresses = Addresses::read(&value)?;
+    if !addresses.iter().all(is_public) {
         value.warning(
             "this address is not reachable from the internet: WhatsApp's media will not arrive",
             "write the public address, unless this is a laboratory",
         );
     }
-    Some(address)
+    Some(addresses)
 }
 
 /// Not private, shared, link-local, loopback or unique local (RFC 6890).

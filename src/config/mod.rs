@@ -4,6 +4,7 @@
 //! `machine` is pure. Reading is strict and does not stop at the first mistake: a [`Report`] has them all, each with file,
 //! line, key, and what to write instead. A type, its defaults and its reading stand in one file.
 
+mod addresses;
 mod admin;
 mod certificate;
 mod consent;
@@ -30,6 +31,7 @@ mod toml_file;
 mod trunk;
 mod whatsapp;
 
+pub use addresses::Addresses;
 pub use admin::{Admin, AdminDoor, AdminListener};
 pub use consent::{Consent, RuleSet};
 pub use hosts::{StaticAddress, StaticHosts};

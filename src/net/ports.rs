@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+
 /// Which ports, on which address, and how long a used pair stays unbound.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PortRange {
@@ -128,29 +130,49 @@ impl BoundPair {
 /// DSCP EF for voice (RFC 4594 §4.1), in the upper six bits of the former TOS byte.
 const EXPEDITED_FORWARDING: u8 = 46 << 2;
 
+/// A socket at `::` serves both families, whatever the system's habit is (RFC 3493 §5.3). It takes IPv4 addresses to send
+/// to as they are, and tells them in the form that [`in_own_family`] undoes.
 fn bind_media(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    let socket = UdpSocket::from(socket);
     mark_as_voice(&socket, address);
     Ok(socket)
 }
 
 /// The mark is a wish: a system that refuses it still carries calls.
 fn mark_as_voice(socket: &UdpSocket, address: SocketAddr) {
-    let marked = if address.is_ipv4() {
-        rustix::net::sockopt::set_ip_tos(socket, EXPEDITED_FORWARDING)
-    } else {
-        rustix::net::sockopt::set_ipv6_tclass(socket, EXPEDITED_FORWARDING.into())
-    };
-    if let Err(error) = marked {
+    let (has_v4, has_v6) = (
+        address.is_ipv4() || address.ip().is_unspecified(),
+        address.is_ipv6(),
+    );
+    let v4 = has_v4.then(|| sockopt::set_ip_tos(socket, EXPEDITED_FORWARDING));
+    let v6 = has_v6.then(|| sockopt::set_ipv6_tclass(socket, EXPEDITED_FORWARDING.into()));
+    for error in [v4, v6].into_iter().flatten().filter_map(Result::err) {
         tracing::debug!(%address, %error, "media packets leave without a DSCP mark");
+    }
+}
+
+/// An IPv4 sender as a socket of both families tells it (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2), as IPv4 again.
+pub fn in_own_family(sender: SocketAddr) -> SocketAddr {
+    match sender.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), sender.port()),
+        IpAddr::V6(_) => sender,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -197,6 +219,34 @@ mod tests {
         let pair = stock.take(41020).unwrap();
         assert!(pair.rtp.recv_from(&mut [0; 16]).is_err());
         assert!(pair.rtcp.recv_from(&mut [0; 16]).is_err());
+    }
+
+    #[test]
+    fn sockets_at_no_address_serve_both_families() {
+        let now = Instant::now();
+        let range = PortRange {
+            address: Ipv6Addr::UNSPECIFIED.into(),
+            ports: 41050..=41051,
+            rest: Duration::ZERO,
+        };
+        let mut stock = PortStock::new(range).unwrap();
+        stock.bind(now, 1);
+        let pair = stock.take(41050).unwrap();
+        pair.rtp.set_nonblocking(false).unwrap();
+        let (v4, v6) = (LOCALHOST, IpAddr::V6(Ipv6Addr::LOCALHOST));
+        for address in [v4, v6] {
+            let peer = UdpSocket::bind((address, 0)).unwrap();
+            peer.send_to(b"there?", (address, 41050)).unwrap();
+            let (_, from) = pair.rtp.recv_from(&mut [0; 16]).unwrap();
+            let from = in_own_family(from);
+            assert_eq!(from, peer.local_addr().unwrap());
+            pair.rtp.send_to(b"here", from).unwrap();
+            let (_, back) = peer.recv_from(&mut [0; 16]).unwrap();
+            assert_eq!(back, SocketAddr::new(address, 41050));
+        }
+        let mark = EXPEDITED_FORWARDING;
+        assert_eq!(sockopt::ip_tos(&pair.rtp), Ok(mark));
+        assert_eq!(sockopt::ipv6_tclass(&pair.rtp), Ok(mark.into()));
     }
 
     #[test]

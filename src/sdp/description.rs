@@ -220,6 +220,16 @@ impl Audio {
         usable(self.address, self.port)
     }
 
+    /// Of what family the peer's addresses are: as its line says, or its best candidate where that says nothing.
+    pub(super) fn default_address(&self) -> Option<IpAddr> {
+        let described = self.rtp_address().map(|address| address.ip());
+        described.or_else(|| {
+            let ice = self.transport.ice.as_ref()?.as_ref().ok()?;
+            let best = ice.candidates.iter().max_by_key(|one| one.priority)?;
+            Some(best.address.ip())
+        })
+    }
+
     /// Where the peer wants RTCP when it is not multiplexed: `a=rtcp` (RFC 3605) or the next port (RFC 3550 §11).
     pub(super) fn rtcp_address(&self) -> Option<SocketAddr> {
         let rtp = self.rtp_address()?;
@@ -300,7 +310,8 @@ fn usable(address: Option<IpAddr>, port: u16) -> Option<SocketAddr> {
 }
 
 fn read_address(connection: &Connection) -> Option<IpAddr> {
-    connection.try_address().ok().map(|address| address.ip)
+    let address = connection.try_address().ok()?;
+    Some(address.ip.to_canonical())
 }
 
 /// `53020`, `53020 IN IP4 192.0.2.1` (RFC 3605 §2.1).

@@ -263,9 +263,10 @@ impl Candidate {
     }
 }
 
-/// A place that a packet can be sent to.
+/// A place that a packet can be sent to. IPv4 in the clothes of IPv6 is IPv4 (RFC 8445 §5.1.1.1 wants none of it).
 fn socket(ip: &str, port: &str) -> Option<SocketAddr> {
     let (ip, port): (IpAddr, u16) = (ip.parse().ok()?, port.parse().ok()?);
+    let ip = ip.to_canonical();
     let is_usable = !ip.is_unspecified() && !ip.is_multicast() && port != 0 && port != 9;
     is_usable.then(|| SocketAddr::new(ip, port))
 }

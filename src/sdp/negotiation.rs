@@ -1,12 +1,13 @@
 //! One leg's offers and answers over time (RFC 3264 §8, RFC 6337).
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::codec::Encoding;
 use super::description::{Audio, Description, Proto};
 use super::numbers::Numbers;
 use super::selection::{self, Accepted, Chooser};
-use super::writing::{self, OwnAudio, OwnLine, OwnSecurity};
+use super::writing::{self, OwnAudio, OwnLine, OwnOrigin, OwnSecurity};
 use super::{Agreement, Codec, Direction, Local, Policy, Refusal, security};
 
 /// What WebRTC offers of ours call their audio, as WhatsApp does (dossier 3.1).
@@ -20,6 +21,8 @@ pub struct Negotiation {
     local: Local,
     /// Of the newest description; 0: none was written.
     version: u64,
+    /// That of the first description, for all of them.
+    origin: Option<IpAddr>,
     sent: Option<Sent>,
     /// Our newest offer. It stays when it is answered, since answers to it may come again (183, then 200; forks).
     offer: Option<OwnOffer>,
@@ -56,6 +59,7 @@ impl Negotiation {
             policy,
             local,
             version: 0,
+            origin: None,
             sent: None,
             offer: None,
             agreement: None,
@@ -154,7 +158,12 @@ impl Negotiation {
             return sent.text.clone();
         }
         self.version += 1;
-        let text = writing::write(&self.policy, &self.local, self.version, &lines);
+        let address = writing::described_address(&lines).unwrap_or(self.local.address);
+        let origin = OwnOrigin {
+            address: *self.origin.get_or_insert(address),
+            version: self.version,
+        };
+        let text = writing::write(&self.policy, &self.local, origin, &lines);
         self.sent = Some(Sent {
             lines,
             text: text.clone(),
@@ -166,6 +175,7 @@ impl Negotiation {
         Chooser {
             policy: &self.policy,
             local: &self.local,
+            address: self.in_use().map_or(self.local.address, |own| own.address),
             before: self.agreement.as_ref(),
         }
     }
@@ -222,6 +232,7 @@ impl Negotiation {
             OwnSecurity::Dtls(_) => (Proto::DtlsSavpf, true),
         };
         OwnAudio {
+            address: self.local.address,
             proto,
             formats,
             direction,

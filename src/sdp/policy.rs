@@ -1,6 +1,7 @@
 //! What we want of a description before anything is read: the peer's habits, and what is ours.
 
 use std::fmt;
+use std::iter;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ impl Security {
 /// What is ours and known before anything is written (design, idea 6).
 #[derive(Clone)]
 pub struct Local {
+    /// The one that we like best; `candidates` may have another, of the other family.
     pub address: IpAddr,
     pub rtp_port: u16,
     /// Used when there is no rtcp-mux.
@@ -103,12 +105,24 @@ pub struct Local {
     pub key: MasterKey,
     /// Until the peer restarts ICE.
     pub ice: IceCredentials,
-    /// Where RTP reaches us; `address` and `rtp_port` among them, which the peer checks (RFC 8839 §4.2.5).
+    /// Where RTP reaches us, at most one of a family; `address` and `rtp_port` among them, which the peer checks (RFC 8839
+    /// §4.2.5).
     pub candidates: Vec<Candidate>,
     /// Of the certificate that we show in DTLS.
     pub fingerprint: Fingerprint,
     /// `o=` session id; the version is counted by `Negotiation`.
     pub session_id: u64,
+}
+
+impl Local {
+    /// Where a peer reaches us that is there itself: ours of its family, where we have one.
+    pub(super) fn address_for(&self, peer: IpAddr) -> IpAddr {
+        let others = self.candidates.iter().map(|ours| ours.address.ip());
+        iter::once(self.address)
+            .chain(others)
+            .find(|ours| ours.is_ipv4() == peer.is_ipv4())
+            .unwrap_or(self.address)
+    }
 }
 
 impl fmt::Debug for Local {

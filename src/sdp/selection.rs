@@ -1,6 +1,7 @@
 //! What is taken of a description: codec, digits, direction, addresses (RFC 3264 §6, §7); its protection is the next
 //! file's. Pure choices.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::codec::Encoding;
@@ -17,6 +18,8 @@ use super::{
 pub(super) struct Chooser<'a> {
     pub policy: &'a Policy,
     pub local: &'a Local,
+    /// Ours, as last described.
+    pub address: IpAddr,
     pub before: Option<&'a Agreement>,
 }
 
@@ -65,6 +68,7 @@ fn accept_stream(
     let Chooser {
         policy,
         local,
+        address,
         before,
     } = chooser;
     let proto = audio
@@ -96,6 +100,9 @@ fn accept_stream(
         ..one_way(audio, format, codec, ice)
     };
     let own = OwnAudio {
+        address: audio
+            .default_address()
+            .map_or(address, |theirs| local.address_for(theirs)),
         proto,
         formats,
         direction,
@@ -118,6 +125,7 @@ pub(super) fn settle(
         policy,
         local,
         before,
+        ..
     } = chooser;
     let (protection, ice) = security::settle(policy, local, &own.security, audio, before)?;
     let offered = |encoding| own.formats.iter().find(|(_, e)| *e == encoding);

@@ -1,5 +1,6 @@
 //! Our session descriptions: always written fresh, from values (RFC 8866).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
@@ -24,6 +25,8 @@ pub(super) enum OwnLine {
 /// The audio stream as we describe it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct OwnAudio {
+    /// Of `c=`.
+    pub address: IpAddr,
     pub proto: Proto,
     /// In order of preference; telephone-events last.
     pub formats: Vec<(PayloadType, Encoding)>,
@@ -74,12 +77,24 @@ impl OwnLine {
     }
 }
 
-pub(super) fn write(policy: &Policy, local: &Local, version: u64, lines: &[OwnLine]) -> String {
-    let mut session = Session::new(
-        Origin::with_ip_addr(local.session_id, version, local.address),
-        "-",
-    );
-    session.connection = Some(Connection::from_ip_addr(local.address));
+/// Of `o=`, what stays for the session and what does not (RFC 3264 §8).
+#[derive(Clone, Copy)]
+pub(super) struct OwnOrigin {
+    pub address: IpAddr,
+    pub version: u64,
+}
+
+pub(super) fn write(
+    policy: &Policy,
+    local: &Local,
+    origin: OwnOrigin,
+    lines: &[OwnLine],
+) -> String {
+    let OwnOrigin { address, version } = origin;
+    let origin = Origin::with_ip_addr(local.session_id, version, address);
+    let mut session = Session::new(origin, "-");
+    let address = described_address(lines).unwrap_or(local.address);
+    session.connection = Some(Connection::from_ip_addr(address));
     session.times = vec![Time {
         start_time: 0,
         stop_time: 0,
@@ -95,6 +110,13 @@ pub(super) fn write(policy: &Policy, local: &Local, version: u64, lines: &[OwnLi
     // Writing to memory cannot fail.
     let _ = session.write(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+pub(super) fn described_address(lines: &[OwnLine]) -> Option<IpAddr> {
+    lines.iter().find_map(|line| match line {
+        OwnLine::Audio(audio) => Some(audio.address),
+        OwnLine::Declined { .. } => None,
+    })
 }
 
 /// What its audio has to say for the whole session.

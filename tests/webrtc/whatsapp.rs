@@ -66,6 +66,7 @@ impl Stage {
         let acceptor = authority.acceptor(&["wa.meta.vc"]).unwrap();
         let wish = Wish {
             ip: place.bridge,
+            both_families: false,
             numbers: &[Number {
                 number: NUMBER.into(),
                 extension: place.extension.into(),

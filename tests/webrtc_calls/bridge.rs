@@ -25,6 +25,8 @@ pub struct Number {
 pub struct Wish<'a> {
     /// The bridge's own address.
     pub ip: IpAddr,
+    /// WhatsApp is told the bridge's address in both families.
+    pub both_families: bool,
     pub numbers: &'a [Number],
     /// Where `wa.meta.vc` is.
     pub gateway: SocketAddr,
@@ -136,6 +138,10 @@ fn config(wish: &Wish, facing_whatsapp: SocketAddr, facing_pbx: SocketAddr) -> S
     let whole = if ip.is_ipv4() { 32 } else { 128 };
     let (port, gateway_port) = (facing_whatsapp.port(), gateway.port());
     let (gateway_ip, pbx_ip, pbx_port) = (gateway.ip(), pbx.ip(), pbx.port());
+    let addresses = match wish.both_families {
+        true => "public_address = [\"127.0.0.1\", \"::1\"]".to_owned(),
+        false => format!("bind = \"{ip}\"\npublic_address = \"{ip}\""),
+    };
     let mut text = format!(
         r#"profile_dir = "profiles"
 
@@ -152,8 +158,7 @@ faces = "pbx"
 bind = "{facing_pbx}"
 
 [media]
-bind = "{ip}"
-public_address = "{ip}"
+{addresses}
 pbx_address = "{ip}"
 first_port = {first_port}
 last_port = {last_port}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wabridge::sim::fault::Fault;
 use wabridge::sim::media::link::{Algorithm, Facts};
+use wabridge::sim::meta::webrtc::Webrtc;
 use wabridge::sim::report::{Ended, Outcome, Report};
 use wabridge::sim::sdp::webrtc::Setup;
 
@@ -122,6 +123,22 @@ async fn other_roles() {
 async fn ipv6_only() {
     let cases = vec![Case::new("it has IPv6 alone")];
     let stage = Stage::new(Ipv6Addr::LOCALHOST.into(), &cases).await;
+    play_all(stage, cases, assert_good).await;
+}
+
+/// A bridge of both families, to whom WhatsApp comes with one, the other, and both.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_families() {
+    let v6 = Ipv6Addr::LOCALHOST.into();
+    let both = |webrtc: &mut Webrtc| webrtc.also = Some(v6);
+    let cases = vec![
+        Case::new("its media is IPv4 alone"),
+        Case::new("its media is of both families").webrtc(both),
+    ];
+    let stage = Stage::with_media(LOCAL, LOCAL, &cases).await;
+    play_all(stage, cases, assert_good).await;
+    let cases = vec![Case::new("its media is IPv6 alone")];
+    let stage = Stage::with_media(LOCAL, v6, &cases).await;
     play_all(stage, cases, assert_good).await;
 }
 

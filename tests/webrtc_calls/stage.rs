@@ -128,6 +128,11 @@ fn names(case: usize) -> (String, String, String) {
 impl Stage {
     /// All of it at this address, with business numbers for these cases.
     pub async fn new(ip: IpAddr, cases: &[Case]) -> Self {
+        Self::with_media(ip, ip, cases).await
+    }
+
+    /// As [`new`](Self::new), but WhatsApp's media is at an address of its own; of another family, the bridge has both.
+    pub async fn with_media(ip: IpAddr, media: IpAddr, cases: &[Case]) -> Self {
         let authority = Authority::new("test").unwrap();
         let mut account = Account::default();
         let mut agents = BTreeMap::new();
@@ -148,14 +153,16 @@ impl Stage {
             });
         }
         let seed = |byte| Entropy::from_seed([byte; 32]);
-        let (gateway, users) = Gateway::start(ip, account, false, seed(4));
+        let (gateway, users) = Gateway::start(media, account, false, seed(4));
         let any = SocketAddr::new(ip, 0);
         let acceptor = authority.acceptor(&["wa.meta.vc"]).unwrap();
         let at_gateway = gateway.listen(any, acceptor).await.unwrap();
         let (exchange, called) = Exchange::start(ip, agents, None, seed(5));
         let at_pbx = exchange.listen(Protocol::Udp, any, None).await.unwrap();
+        let also = cases.iter().find_map(|case| case.webrtc.also);
         let wish = Wish {
             ip,
+            both_families: media.is_ipv4() != ip.is_ipv4() || also.is_some(),
             numbers: &numbers,
             gateway: at_gateway,
             pbx: at_pbx,
@@ -168,7 +175,7 @@ impl Stage {
             target: bridge.facing_whatsapp,
             host: HOST.into(),
             ca: bridge.ca(),
-            media: ip,
+            media,
             reuse_connection: false,
             answer_options: false,
         };

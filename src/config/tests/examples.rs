@@ -64,6 +64,30 @@ fn the_minimal_file_is_small_and_whole() {
     assert!(config.routes.is_empty());
 }
 
+/// Sockets are bound where all of it arrives.
+#[test]
+fn addresses_of_both_families() {
+    let with = |told: &str| load(&MINIMAL.replace("\"203.0.113.10\"", told)).media;
+    for (told, bind, count) in [
+        ("\"203.0.113.10\"", "0.0.0.0", 1),
+        ("[\"203.0.113.10\"]", "0.0.0.0", 1),
+        ("\"2001:db8::10\"", "::", 1),
+        ("[\"203.0.113.10\", \"2001:db8::10\"]", "::", 2),
+        ("\"203.0.113.10\"\npbx_address = \"fd00::1\"", "::", 1),
+        ("\"203.0.113.10\"\nbind = \"10.0.0.1\"", "10.0.0.1", 1),
+        ("\"203.0.113.10\"\nbind = \"::\"", "::", 1),
+    ] {
+        let media = with(told);
+        assert_eq!(media.bind.to_string(), bind, "{told}");
+        assert_eq!(media.public_address.iter().count(), count, "{told}");
+    }
+    let media = with("[\"2001:db8::10\", \"203.0.113.10\"]");
+    assert!(media.public_address.first.is_ipv6());
+    assert_eq!(media.pbx_address, media.public_address);
+    let behind_nat = with("\"203.0.113.10\"\nbind = \"10.0.0.1\"");
+    assert_eq!(behind_nat.pbx_address.first.to_string(), "10.0.0.1");
+}
+
 #[test]
 fn the_full_file_is_whole() {
     let config = load(FULL);

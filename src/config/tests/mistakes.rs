@@ -231,6 +231,31 @@ fn media() {
         &changed("\"203.0.113.10\"", "\"sip.example.com\""),
         &["this is no IP address"],
     );
+    for several in [
+        "[]",
+        "[\"203.0.113.10\", \"203.0.113.11\"]",
+        "[\"203.0.113.10\", \"2001:db8::10\", \"2001:db8::11\"]",
+    ] {
+        assert_one(
+            &changed("\"203.0.113.10\"", several),
+            &["media.public_address", "one of each family"],
+        );
+    }
+    assert_one(
+        &changed("\"203.0.113.10\"", "[\"203.0.113.10\", \"::\"]"),
+        &["media.public_address[2]", "nobody can send to this address"],
+    );
+    assert_one(
+        &changed(
+            "\"203.0.113.10\"",
+            "[\"203.0.113.10\", \"2001:db8::10\"]\nbind = \"192.0.2.10\"",
+        ),
+        &[
+            "error",
+            "media.public_address: sockets bound to 192.0.2.10 receive nothing that is sent to 2001:db8::10",
+            "write bind = \"::\"",
+        ],
+    );
     assert_one(
         &changed("[media]", "[media]\nfirst_port = 30000"),
         &["media.first_port", "not enough for one call"],

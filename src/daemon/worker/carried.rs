@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::time::Instant;
 
 use crate::media::bridge::{Bridge, Channel, Command, Event, Relief, Report};
-use crate::net::ports::BoundPair;
+use crate::net::ports::{BoundPair, in_own_family};
 use crate::side::{Pair, Side};
 
 use super::poller::Poller;
@@ -81,7 +81,7 @@ impl Carried {
         let now = Instant::now();
         if let Some(datagram) = buffer.get_mut(..len) {
             self.bridge
-                .handle_datagram(now, side, channel, from, datagram);
+                .handle_datagram(now, side, channel, in_own_family(from), datagram);
         }
         self.transmit();
     }

@@ -1,5 +1,6 @@
 //! Offers and answers as peers write them.
 
+mod families;
 mod pbx;
 mod properties;
 mod re_offers;

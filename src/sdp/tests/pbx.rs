@@ -23,7 +23,7 @@ a=maxptime:140
 a=sendrecv
 ";
 
-fn audio(body: &str) -> String {
+pub(super) fn audio(body: &str) -> String {
     format!("\nv=0\no=x 1 1 IN IP4 192.0.2.9\ns=-\nt=0 0\nc=IN IP4 192.0.2.9\n{body}\n")
 }
 

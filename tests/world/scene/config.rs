@@ -1,6 +1,7 @@
 //! A configuration to change one thing of.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,8 +52,8 @@ pub fn config() -> Config {
         ]),
         media: Media {
             bind: "0.0.0.0".parse().unwrap(),
-            public_address: "198.51.100.7".parse().unwrap(),
-            pbx_address: "10.0.0.1".parse().unwrap(),
+            public_address: IpAddr::from([198, 51, 100, 7]).into(),
+            pbx_address: IpAddr::from([10, 0, 0, 1]).into(),
             first_port: 20_000,
             last_port: 29_999,
             port_rest: Duration::from_secs(30),
