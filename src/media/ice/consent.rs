@@ -45,9 +45,13 @@ impl Consent {
         self.asked.contains(&Some(transaction))
     }
 
-    /// One of our checks was answered.
-    pub fn renew(&mut self, now: Instant) {
-        self.renewed = now;
+    /// One of our checks was answered. That counts once: a copy of the answer says nothing of a peer that is gone.
+    pub fn renew(&mut self, now: Instant, transaction: TransactionId) {
+        let mut asked = self.asked.iter_mut();
+        if let Some(asked) = asked.find(|asked| **asked == Some(transaction)) {
+            *asked = None;
+            self.renewed = now;
+        }
     }
 
     pub fn is_lost(&self, now: Instant) -> bool {
@@ -79,7 +83,7 @@ mod tests {
             now = due;
             let asked = consent.take_check(now, &mut entropy).unwrap();
             assert!(consent.asked(asked));
-            consent.renew(now);
+            consent.renew(now, asked);
             assert!(consent.take_check(now, &mut entropy).is_none());
         }
         assert!(gaps.iter().all(|gap| (4..=6).contains(&gap.as_secs())));
@@ -102,7 +106,10 @@ mod tests {
         assert!((4..=7).contains(&asked.len()), "{}", asked.len());
         assert!(!consent.asked(TransactionId([0; 12])));
         assert!(asked.iter().all(|asked| consent.asked(*asked)));
-        consent.renew(now);
+        consent.renew(now, asked[0]);
         assert!(!consent.is_lost(now));
+        let later = now + EXPIRES_AFTER;
+        consent.renew(later, asked[0]);
+        assert!(consent.is_lost(later), "a copy of an answer");
     }
 }

@@ -1,6 +1,6 @@
 //! One address of the peer joined with our socket, and how far its check has come (RFC 8445 §6.1.2).
 //!
-//! There is one socket a component, so a pair is told by the peer's address alone.
+//! There is one socket a component, with at most one address of a family, so a pair is told by the peer's address alone.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,13 +13,18 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 /// Between later ones: the peer may not have our description yet, and the first check after it has shall come soon.
 const LONGEST_INTERVAL: Duration = Duration::from_millis(200);
 
-/// RFC 8445 §5.1.2.1 for one socket: peer-reflexive type, the only interface, component 1.
-pub const CHECK_PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
-/// The same for a host candidate.
-const HOST_PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
+/// RFC 8445 §5.1.2.1 for the best of our candidates: host type, the first address, component 1.
+pub const HOST_PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
+/// Of a candidate that our check from one of this priority makes known (§7.1.1): the same but for its type,
+/// peer-reflexive.
+pub fn reflexive(priority: u32) -> u32 {
+    (110 << 24) | (priority & 0x00ff_ffff)
+}
 
 pub struct Pair {
     pub remote: SocketAddr,
+    /// Of our candidate, the one of the same family.
+    pub local_priority: u32,
     pub remote_priority: u32,
     pub progress: Progress,
     /// When an authentic check of the peer last came this way.
@@ -78,8 +83,8 @@ impl Pair {
     /// RFC 8445 §6.1.2.3.
     pub fn priority(&self, ours: IceRole) -> u64 {
         let (controlling, controlled) = match ours {
-            IceRole::Controlling => (HOST_PRIORITY, self.remote_priority),
-            IceRole::Controlled => (self.remote_priority, HOST_PRIORITY),
+            IceRole::Controlling => (self.local_priority, self.remote_priority),
+            IceRole::Controlled => (self.remote_priority, self.local_priority),
         };
         let lower = u64::from(controlling.min(controlled));
         let higher = u64::from(controlling.max(controlled));
@@ -132,6 +137,7 @@ mod tests {
     fn both_sides_give_a_pair_the_same_priority() {
         let pair = |remote_priority| Pair {
             remote: ([192, 0, 2, 1], 4000).into(),
+            local_priority: HOST_PRIORITY,
             remote_priority,
             progress: Progress::Valid,
             heard: None,

@@ -218,6 +218,36 @@ fn the_first_pair_that_works_is_taken_and_kept() {
     assert_eq!(selected, RTT + Duration::from_millis(10), "paced by 5 ms");
 }
 
+/// RFC 8445 §5.1.2.1, §6.1.2.2: each address of the peer pairs with ours of its family, whose priority is the check's. Where
+/// each side likes another family best, it goes by the controlling one.
+#[test]
+fn pairs_are_of_one_family_and_checks_have_the_priority_of_theirs() {
+    let (v6, theirs_v6): (SocketAddr, SocketAddr) = (
+        "[2001:db8::1]:4000".parse().unwrap(),
+        "[2001:db8::2]:3480".parse().unwrap(),
+    );
+    let ours = end("our", IceMode::Full, &[OURS.into(), v6]);
+    let theirs = end("their", IceMode::Lite, &[theirs_v6, THEIRS.into()]);
+    let terms = terms(IceRole::Controlling, ours, theirs);
+    let mut agent = Agent::new(epoch(), terms, Entropy::from_seed([3; 32]));
+    agent.start(epoch());
+    agent.handle_timeout(epoch() + Duration::from_millis(5));
+    let mut buffer = [0; MAX_LEN];
+    let mut asked = Vec::new();
+    while let Some((to, len)) = agent.poll_transmit(&mut buffer) {
+        let message = Message::parse(&buffer[..len]).unwrap();
+        asked.push((to, message.priority.unwrap() >> 8));
+    }
+    let reflexive = 110 << 16;
+    assert_eq!(
+        asked,
+        [
+            (THEIRS.into(), reflexive + 65_535),
+            (theirs_v6, reflexive + 65_534)
+        ]
+    );
+}
+
 #[test]
 fn peer_without_candidates_is_found_by_its_checks() {
     let [ours, theirs] = [OURS.into(), THEIRS.into()];
@@ -425,6 +455,90 @@ fn a_peer_that_nominates_another_pair_is_followed_once_the_pair_is_proven() {
     assert_eq!(world.ends[0].agent.selected(), Some(moved));
 }
 
+/// As a telephone that goes from network to network.
+#[test]
+fn a_peer_that_moves_ever_again_is_followed() {
+    let mut world = full_full(
+        [IceRole::Controlled, IceRole::Controlling],
+        [&[OURS.into()], &[THEIRS.into()]],
+    );
+    world.run(Duration::from_secs(1));
+    for number in 1..=40_u16 {
+        let moved = (THEIRS.0, 10_000 + number).into();
+        world.ends[1].address = moved;
+        let elapsed = Duration::from_secs(10 * u64::from(number));
+        world.run(elapsed);
+        let mut buffer = [0; MAX_LEN];
+        let len = nomination(&mut buffer, &credentials("their"), &credentials("our")).unwrap();
+        let ours = &mut world.ends[0].agent;
+        ours.handle_datagram(world.now, moved, &buffer[..len]);
+        world.run(elapsed + Duration::from_secs(1));
+        assert_eq!(world.ends[0].agent.selected(), Some(moved), "{number}");
+    }
+}
+
+/// Of candidates that a description names many are nobody's; who has been heard is somebody.
+#[test]
+fn where_the_peer_was_heard_it_is_asked_first() {
+    let nowhere = |host| SocketAddr::from(([10, 0, 0, host], 9));
+    let many: Vec<SocketAddr> = (1..=16).map(nowhere).collect();
+    let ours = end("our", IceMode::Full, &[OURS.into()]);
+    let theirs = end("their", IceMode::Full, &many);
+    let terms = terms(IceRole::Controlled, ours, theirs);
+    let mut agent = Agent::new(epoch(), terms, Entropy::from_seed([3; 32]));
+    let mut buffer = [0; MAX_LEN];
+    let len = nomination(&mut buffer, &credentials("their"), &credentials("our")).unwrap();
+    agent.handle_datagram(epoch(), THEIRS.into(), &buffer[..len]);
+    assert!(agent.poll_transmit(&mut buffer).is_some(), "the answer");
+    agent.start(epoch());
+    let mut asked = Vec::new();
+    while let Some((to, _)) = agent.poll_transmit(&mut buffer) {
+        asked.push(to);
+    }
+    assert_eq!(asked, [nowhere(1), THEIRS.into()]);
+}
+
+/// RFC 7675 §5.1: each check has its own transaction, and its answer is worth one renewal.
+#[test]
+fn copies_of_answers_do_not_keep_consent() {
+    let mut world = against_lite(&[THEIRS.into()]);
+    world.run(Duration::from_secs(20));
+    let answers = world.log.iter().filter(|(_, sent)| sent.to == OURS.into());
+    let answers: Vec<Datagram> = answers.map(|(_, sent)| sent.clone()).collect();
+    world.dead = Some(THEIRS.into());
+    for second in 21..60 {
+        world.run(Duration::from_secs(second));
+        for answer in &answers {
+            let ours = &mut world.ends[0].agent;
+            ours.handle_datagram(world.now, answer.from, &answer.bytes);
+        }
+    }
+    let (at, last) = *world.ends[0].events.last().unwrap();
+    assert_eq!(last, Event::Failed(Failure::ConsentLost));
+    assert!(at <= Duration::from_secs(50), "{at:?}");
+}
+
+/// 487 is heeded where the question went, and nowhere else.
+#[test]
+fn a_role_conflict_from_elsewhere_changes_nothing() {
+    let ours = end("our", IceMode::Full, &[OURS.into()]);
+    let theirs = end("their", IceMode::Full, &[THEIRS.into()]);
+    let terms = terms(IceRole::Controlling, ours, theirs);
+    let mut agent = Agent::new(epoch(), terms, Entropy::from_seed([3; 32]));
+    agent.start(epoch());
+    let mut buffer = [0; MAX_LEN];
+    let (_, len) = agent.poll_transmit(&mut buffer).unwrap();
+    let asked = Message::parse(&buffer[..len]).unwrap().transaction;
+    let writer = Writer::begin(&mut buffer, Class::Error, asked);
+    let writer = writer.error(487, "Role Conflict");
+    let len = writer.finish(&credentials("their").pwd).unwrap();
+    agent.handle_datagram(epoch(), STRANGER.into(), &buffer[..len]);
+    assert_eq!(agent.role(), IceRole::Controlling);
+    assert_eq!(agent.counts().rejected, 1);
+    agent.handle_datagram(epoch(), THEIRS.into(), &buffer[..len]);
+    assert_eq!(agent.role(), IceRole::Controlled);
+}
+
 fn controlled(mode: IceMode) -> Agent {
     let ours = end("our", mode, &[OURS.into()]);
     let theirs = end("their", IceMode::Full, &[THEIRS.into()]);
@@ -472,7 +586,10 @@ fn forged_stun_is_counted_and_changes_nothing() {
             agent.handle_datagram(epoch(), THEIRS.into(), &buffer[..len]);
         }
         agent.handle_datagram(epoch(), STRANGER.into(), &[0; 20]);
-        assert_eq!(agent.counts().rejected, 5);
+        let writer = Writer::begin(&mut buffer, Class::Indication, TransactionId([9; 12]));
+        let len = writer.finish("guessed").unwrap();
+        agent.handle_datagram(epoch(), STRANGER.into(), &buffer[..len]);
+        assert_eq!(agent.counts().rejected, 6);
         assert_eq!(agent.counts().checks_received, 0);
         assert!(
             agent.poll_transmit(&mut buffer).is_none(),

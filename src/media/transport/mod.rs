@@ -44,6 +44,19 @@ pub struct Terms {
     pub dtls: DtlsTerms,
 }
 
+impl Terms {
+    /// Another ICE session has other credentials (RFC 8839 §4.4.1.1.1); a peer without ICE is looked for anew.
+    fn is_restarted_by(&self, new: &Self) -> bool {
+        let session = |ice: &IceTerms| {
+            [&ice.ours, &ice.theirs].map(|end| (end.credentials.clone(), end.mode))
+        };
+        match (&self.ice, &new.ice) {
+            (Some(known), Some(new)) => session(known) != session(new),
+            (Some(_), None) | (None, Some(_)) | (None, None) => true,
+        }
+    }
+}
+
 pub struct Transport {
     terms: Terms,
     identity: Arc<Identity>,
@@ -163,12 +176,16 @@ impl Transport {
             return false;
         }
         if self.terms != *terms {
-            self.terms = terms.clone();
-            self.path = Path::new(now, terms, self.entropy.fork());
-            if self.times.started.is_some() {
-                self.path.start(now);
-                self.follow_path(now);
+            let known = std::mem::replace(&mut self.terms, terms.clone());
+            if known.is_restarted_by(terms) {
+                self.path = Path::new(now, terms, self.entropy.fork());
+                if self.times.started.is_some() {
+                    self.path.start(now);
+                }
+            } else {
+                self.path.learn(now, terms);
             }
+            self.follow_path(now);
         }
         true
     }

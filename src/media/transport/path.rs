@@ -40,6 +40,14 @@ impl Path {
         }
     }
 
+    /// The same session, described anew.
+    pub fn learn(&mut self, now: Instant, terms: &Terms) {
+        if let (Self::Checked(agent), Some(ice)) = (self, &terms.ice) {
+            let ice = with_described(ice.clone(), terms.described);
+            agent.learn(now, ice.theirs.candidates);
+        }
+    }
+
     pub fn start(&mut self, now: Instant) {
         match self {
             Self::Checked(agent) => agent.start(now),

@@ -534,6 +534,47 @@ fn new_credentials_find_a_new_way_and_keep_the_keys() {
     assert!(world.log[log..].iter().all(|(_, sent)| !is_dtls(sent)));
 }
 
+/// RFC 8839 §4.4.1.2.2: who describes itself again names the selected candidate alone, and nothing begins anew.
+#[test]
+fn the_same_credentials_go_on_with_the_same_way() {
+    let mut world = World::new(Ice::WeControl, DtlsRole::Client);
+    world.run(Duration::from_secs(1));
+    world.secured("first");
+    let log = world.log.len();
+    let end = world.ends[0].as_mut().unwrap();
+    let mut terms = end.terms.clone();
+    let theirs = &mut terms.ice.as_mut().unwrap().theirs;
+    theirs.candidates = vec![Candidate::host(STRANGER.into(), 0)];
+    terms.described = Some(STRANGER.into());
+    assert!(end.agree(epoch() + Duration::from_secs(1), &terms));
+    assert_eq!(end.target(), Some(THEIRS.into()));
+    world.run(Duration::from_millis(3_500));
+    assert_eq!(world.log.len(), log, "no check leaves but those of consent");
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.failure(0), None);
+    assert_eq!(
+        world.ends[0].as_ref().unwrap().target(),
+        Some(THEIRS.into())
+    );
+}
+
+/// As in a 183 without candidates and the 200 after it.
+#[test]
+fn candidates_that_are_told_later_are_asked_too() {
+    let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
+    let mut terms = world.ends[0].as_ref().unwrap().terms.clone();
+    let known = std::mem::take(&mut terms.ice.as_mut().unwrap().theirs.candidates);
+    terms.described = None;
+    let (identity, entropy) = (identities()[0].0.clone(), Entropy::from_seed([1; 32]));
+    let mut end = Transport::new(epoch(), terms.clone(), identity, entropy);
+    end.start(epoch());
+    terms.ice.as_mut().unwrap().theirs.candidates = known;
+    assert!(end.agree(epoch(), &terms));
+    world.ends[0] = Some(end);
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.secured("told later"), RTT * 3);
+}
+
 #[test]
 fn other_fingerprints_need_another_transport() {
     let mut world = World::new(Ice::WeControl, DtlsRole::Client);

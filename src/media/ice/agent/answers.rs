@@ -47,7 +47,7 @@ impl Agent {
                     ..
                 } = &mut self.state
                 {
-                    consent.renew(now);
+                    consent.renew(now, message.transaction);
                 }
             }
         }
@@ -55,13 +55,21 @@ impl Agent {
     }
 
     /// Only a role conflict says something (RFC 8445 §7.2.5.1). Whatever else a peer refuses, it may not refuse once it knows us.
-    pub(super) fn handle_error(&mut self, now: Instant, message: &Message<'_>) -> Option<()> {
+    pub(super) fn handle_error(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        message: &Message<'_>,
+    ) -> Option<()> {
         if !message.is_authentic(&self.terms.theirs.credentials.pwd) {
             return None;
         }
         let Some(asked) = self.find_asked(message.transaction) else {
             return Some(());
         };
+        if !self.asked_at(&asked, from) {
+            return None;
+        }
         let asked_as = match (asked, &self.state) {
             (Asked::Pair(at), _) => match &self.pairs.get(at)?.progress {
                 Progress::Checking(request) => Some(request.role),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Agent, MAX_JOBS};
-use crate::media::ice::pair::{CHECK_PRIORITY, Request};
+use crate::media::ice::pair::{Request, reflexive};
 use crate::media::ice::stun::{Class, TransactionId, Writer};
 use crate::sdp::IceRole;
 
@@ -65,7 +65,7 @@ impl Agent {
             } => {
                 let writer = Writer::begin(buffer, Class::Request, transaction)
                     .username(&theirs.ufrag, &ours.ufrag)
-                    .priority(CHECK_PRIORITY)
+                    .priority(reflexive(self.local_priority(to)))
                     .role(role, self.tie_breaker);
                 let writer = match purpose {
                     Purpose::Check => writer,
@@ -79,7 +79,7 @@ impl Agent {
             }
             Job::RefuseRole { to, transaction } => {
                 let writer = Writer::begin(buffer, Class::Error, transaction);
-                Some((to, writer.error(487, "IceRole Conflict").finish(&ours.pwd)?))
+                Some((to, writer.error(487, "Role Conflict").finish(&ours.pwd)?))
             }
             Job::RefuseAttribute {
                 to,

@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::consent::Consent;
-use super::pair::{Pair, Progress, Request};
+use super::pair::{HOST_PRIORITY, Pair, Progress, Request};
 use super::stun::{Class, Message};
 use super::{Counts, Event};
 use crate::entropy::Entropy;
-use crate::sdp::{IceMode, IceRole, IceTerms};
+use crate::sdp::{Candidate, IceMode, IceRole, IceTerms};
 
 use messages::Job;
 
@@ -92,11 +92,7 @@ impl Agent {
         let State::Idle { nominated } = self.state else {
             return;
         };
-        for (pair, n) in self.pairs.iter_mut().zip(0..) {
-            if let Progress::Waiting { due } = &mut pair.progress {
-                *due = now + PACE * n;
-            }
-        }
+        self.pace(now);
         self.state = State::Checking {
             until: now + SETUP_LIMIT,
             nominated,
@@ -109,6 +105,14 @@ impl Agent {
         self.run(now);
     }
 
+    /// The peer's description was changed within the session: its candidates may be more (RFC 8839 §4.4.1.2). Those that are
+    /// gone stay, since what was proven is proven.
+    pub fn learn(&mut self, now: Instant, candidates: Vec<Candidate>) {
+        self.terms.theirs.candidates = candidates;
+        self.pair_candidates(now);
+        self.run(now);
+    }
+
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let Ok(message) = Message::parse(datagram) else {
             self.counts.rejected += 1;
@@ -117,8 +121,8 @@ impl Agent {
         let accepted = match message.class {
             Class::Request => self.handle_request(now, from, &message),
             Class::Success => self.handle_success(now, from, &message),
-            Class::Error => self.handle_error(now, &message),
-            Class::Indication => Some(()),
+            Class::Error => self.handle_error(now, from, &message),
+            Class::Indication => self.is_peer(from).then_some(()),
         };
         if accepted.is_none() {
             self.counts.rejected += 1;
@@ -200,6 +204,21 @@ impl Agent {
         self.tie_breaker = number;
     }
 
+    /// Where the peer was heard it is asked at once (RFC 8445 §6.1.4.2), elsewhere one after the other.
+    fn pace(&mut self, now: Instant) {
+        let mut turn = now;
+        for pair in &mut self.pairs {
+            match (&mut pair.progress, pair.heard) {
+                (Progress::Waiting { due }, Some(_)) => *due = now,
+                (Progress::Waiting { due }, None) => {
+                    *due = turn;
+                    turn += PACE;
+                }
+                (Progress::Checking(_) | Progress::Valid, _) => {}
+            }
+        }
+    }
+
     fn pair_candidates(&mut self, now: Instant) {
         let mut candidates = std::mem::take(&mut self.terms.theirs.candidates);
         candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
@@ -210,6 +229,10 @@ impl Agent {
                 self.add_pair(now, address, candidate.priority);
             }
         }
+        let role = self.role;
+        self.pairs
+            .sort_by_key(|pair| std::cmp::Reverse(pair.priority(role)));
+        self.pace(now);
     }
 
     fn add_pair(
@@ -219,10 +242,15 @@ impl Agent {
         remote_priority: u32,
     ) -> Option<&mut Pair> {
         if self.pairs.len() == MAX_PAIRS {
+            self.make_room(now);
+        }
+        if self.pairs.len() == MAX_PAIRS {
             return None;
         }
+        let local_priority = self.local_priority(remote);
         self.pairs.push(Pair {
             remote,
+            local_priority,
             remote_priority,
             progress: Progress::Waiting { due: now },
             heard: None,
@@ -232,9 +260,18 @@ impl Agent {
 
     /// Addresses of one family make a pair (RFC 8445 §6.1.2.2).
     fn reaches(&self, remote: SocketAddr) -> bool {
-        let ours = &self.terms.ours.candidates;
-        let mut addresses = ours.iter().map(|candidate| candidate.address);
-        ours.is_empty() || addresses.any(|ours| ours.is_ipv4() == remote.is_ipv4())
+        self.terms.ours.candidates.is_empty() || self.local(remote).is_some()
+    }
+
+    /// Our candidate in a pair with that address.
+    fn local(&self, remote: SocketAddr) -> Option<&Candidate> {
+        let mut ours = self.terms.ours.candidates.iter();
+        ours.find(|ours| ours.address.is_ipv4() == remote.is_ipv4())
+    }
+
+    fn local_priority(&self, remote: SocketAddr) -> u32 {
+        let local = self.local(remote);
+        local.map_or(HOST_PRIORITY, |ours| ours.priority)
     }
 
     fn find(&self, remote: SocketAddr) -> Option<&Pair> {

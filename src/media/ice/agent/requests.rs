@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::messages::Job;
 use super::{Agent, STALE_AFTER, State};
-use crate::media::ice::pair::{CHECK_PRIORITY, Pair, Progress};
+use crate::media::ice::pair::{HOST_PRIORITY, Pair, Progress, reflexive};
 use crate::media::ice::stun::Message;
 use crate::sdp::{IceMode, IceRole};
 
@@ -38,7 +38,8 @@ impl Agent {
             return Some(());
         }
         self.push(Job::Confirm { to, transaction });
-        self.hear(now, from, message.priority.unwrap_or(CHECK_PRIORITY));
+        let priority = message.priority.unwrap_or(reflexive(HOST_PRIORITY));
+        self.hear(now, from, priority);
         if message.use_candidate && self.role == IceRole::Controlled {
             self.handle_nomination(now, from);
         }
@@ -171,6 +172,24 @@ impl Agent {
             && is_left
         {
             *nominated = None;
+        }
+    }
+
+    /// In a long call a peer may move more often than there is room. Where it was not heard for long it is not.
+    pub(super) fn make_room(&mut self, now: Instant) {
+        let State::Connected {
+            remote, nominated, ..
+        } = self.state
+        else {
+            return;
+        };
+        let is_left = |pair: &Pair| {
+            pair.remote != remote && Some(pair.remote) != nominated && is_stale(now, pair)
+        };
+        let pairs = self.pairs.iter().enumerate();
+        let left = pairs.filter(|(_, pair)| is_left(pair));
+        if let Some((at, _)) = left.min_by_key(|(_, pair)| pair.heard) {
+            self.pairs.swap_remove(at);
         }
     }
 }
