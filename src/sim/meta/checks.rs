@@ -15,7 +15,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(1);
 /// A packet may overtake the answer that was sent just before it.
 const OVERTAKING: Duration = Duration::from_millis(250);
 const FIRST_PACKET_WITHIN: Duration = Duration::from_secs(1);
-/// A call this long must have shown RTCP.
+/// Media this long must have shown RTCP.
 const REPORTED_AFTER: Duration = Duration::from_secs(12);
 
 /// Whether the call came to what it should; `talk` is after how long we hang up.
@@ -77,7 +77,11 @@ pub fn media(heard: &Heard, answered: Instant, faults: &Faults, report: &mut Rep
         let found = format!("{:.1} kbit/s", heard.bitrate() / 1000.0);
         verdict.check("Opus bitrate", heard.bitrate() < MOST_OPUS_BITRATE, found);
     }
-    if report.talked > REPORTED_AFTER {
+    let heard_for = heard
+        .last
+        .zip(heard.first)
+        .map(|(last, first)| last - first);
+    if heard_for > Some(REPORTED_AFTER) {
         let found = format!("{} packets", heard.rtcp);
         verdict.check(
             "RTCP",
