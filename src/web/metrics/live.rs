@@ -1,5 +1,6 @@
 //! What is looked up when somebody asks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -135,15 +136,21 @@ impl Live {
         })
     }
 
+    /// The same host and port by two transports has one name: all have to be up.
     fn write_peers(&self, page: &mut Page<'_>) -> fmt::Result {
-        let samples = self.status.peers.iter().map(|peer| {
+        let mut peers = BTreeMap::new();
+        for peer in &self.status.peers {
             let up = match peer.health {
                 PeerHealth::Up => 1u64,
                 PeerHealth::Down => 0,
             };
-            let labels = [("trunk", peer.trunk.as_str()), ("peer", peer.name.as_str())];
-            (labels, up)
-        });
+            let name = (peer.trunk.as_str(), peer.name.as_str());
+            let least = peers.entry(name).or_insert(up);
+            *least = up.min(*least);
+        }
+        let samples = peers
+            .into_iter()
+            .map(|((trunk, peer), up)| ([("trunk", trunk), ("peer", peer)], up));
         page.gauges(
             "wabridge_peer_up",
             "1 while the peer answers OPTIONS, or is not asked",

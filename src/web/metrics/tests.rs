@@ -96,11 +96,14 @@ fn live() -> Live {
         status: Status {
             fitness: Fitness::Unfit("media workers are at their limit".to_owned()),
             calls: CallDirection::BOTH.map(|direction| (direction, 3)),
-            peers: vec![PeerStatus {
-                trunk: "office".to_owned(),
-                name: "office/192.0.2.20:5060".to_owned(),
-                health: PeerHealth::Down,
-            }],
+            // By UDP and by TCP, for instance.
+            peers: [PeerHealth::Up, PeerHealth::Down, PeerHealth::Up]
+                .map(|health| PeerStatus {
+                    trunk: "office".to_owned(),
+                    name: "office/192.0.2.20:5060".to_owned(),
+                    health,
+                })
+                .into(),
             no_audio: Vec::new(),
             turned_away,
         },
@@ -138,16 +141,16 @@ fn series(text: &str) -> BTreeSet<String> {
 }
 
 /// A series and its value.
-fn sample(line: &str) -> Option<(&str, f64)> {
+fn split(line: &str) -> Option<(&str, f64)> {
     let (series, value) = line.rsplit_once(' ')?;
     Some((series, value.parse().ok()?))
 }
 
 fn assert_has(text: &str, lines: &[&str]) {
     for line in lines {
-        let wanted = sample(line);
+        let wanted = split(line);
         assert!(wanted.is_some(), "{line}");
-        let is_there = text.lines().any(|one| sample(one) == wanted);
+        let is_there = text.lines().any(|one| split(one) == wanted);
         assert!(is_there, "{line} is not in\n{text}");
     }
 }
@@ -269,6 +272,7 @@ fn labels_are_bounded_and_tell_of_nobody() {
 fn families_are_well_formed() {
     let text = text(&metrics());
     let mut families = BTreeSet::new();
+    let mut known = BTreeSet::new();
     let mut lines = text.lines().peekable();
     while let Some(help) = lines.next() {
         let (name, words) = help
@@ -288,8 +292,9 @@ fn families_are_well_formed() {
                 _ => &["{", " "],
             };
             assert!(suffix.iter().any(|s| rest.starts_with(s)), "{sample}");
-            let value: f64 = sample.rsplit_once(' ').unwrap().1.parse().unwrap();
+            let (series, value) = split(sample).unwrap();
             assert!(value.is_finite(), "{sample}");
+            assert!(known.insert(series), "{series} twice");
         }
     }
     assert!(families.len() > 40, "{families:?}");
