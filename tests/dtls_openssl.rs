@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
 use wabridge::media::dtls::{Engine, Event, Identity, MAX_DATAGRAM};
-use wabridge::sdp::{CryptoPair, Fingerprint, Suite};
+use wabridge::sdp::{CryptoPair, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, Suite};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const PROFILES: &str = "SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM";
@@ -57,8 +57,15 @@ fn profiles() -> Vec<Suite> {
     vec![Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm]
 }
 
-fn entropy() -> Entropy {
-    Entropy::from_seed([5; 32])
+/// OpenSSL speaks 1.2 alone; ours speaks 1.3 as well, and has to find that out.
+fn engine(role: DtlsRole, peer: Fingerprint) -> Engine {
+    let terms = DtlsTerms {
+        role,
+        newest: DtlsVersion::V1_3,
+        fingerprints: vec![peer],
+    };
+    let entropy = Entropy::from_seed([5; 32]);
+    Engine::new(Instant::now(), terms, identity(), profiles(), entropy)
 }
 
 /// Drives an engine over a socket until it says something.
@@ -141,13 +148,7 @@ fn against_server(key: &[&str], more: &[&str]) {
     find_line(&mut lines, "ACCEPT");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(&address).unwrap();
-    let mut engine = Engine::client(
-        Instant::now(),
-        identity(),
-        vec![fingerprint],
-        profiles(),
-        entropy(),
-    );
+    let mut engine = engine(DtlsRole::Client, fingerprint);
     let keys = keys(drive(&mut engine, &socket));
     let line = find_line(&mut lines, "Keying material: ");
     assert_eq!(keys.suite, Suite::AesCm128HmacSha1_80);
@@ -178,13 +179,7 @@ fn against_client(key: &[&str], more: &[&str]) {
         .map_while(Result::ok);
     let (_, peer) = socket.peek_from(&mut [0; 1]).unwrap();
     socket.connect(peer).unwrap();
-    let mut engine = Engine::server(
-        Instant::now(),
-        identity(),
-        vec![fingerprint],
-        profiles(),
-        entropy(),
-    );
+    let mut engine = engine(DtlsRole::Server, fingerprint);
     let keys = keys(drive(&mut engine, &socket));
     // The last flight.
     let mut buffer = [0; MAX_DATAGRAM];

@@ -17,9 +17,9 @@ use wabridge::media::rtp::{Header, Kind, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::media::transport::{Event, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
-    Agreement, Candidate, Codec, CryptoPair, Direction, DtlsRole, DtlsTerms, Fingerprint,
-    IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey, OpusLimits, PayloadType,
-    Protection, Ssrc, Suite, TelephoneEvent,
+    Agreement, Candidate, Codec, CryptoPair, Direction, DtlsRole, DtlsTerms, DtlsVersion,
+    Fingerprint, IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey, OpusLimits,
+    PayloadType, Protection, Ssrc, Suite, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -270,6 +270,7 @@ fn webrtc(now: Instant) -> (Arc<Identity>, Terms, Transport) {
         described: None,
         dtls: DtlsTerms {
             role: dtls,
+            newest: DtlsVersion::V1_3,
             fingerprints: fingerprints.clone(),
         },
     };

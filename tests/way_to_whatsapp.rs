@@ -10,8 +10,8 @@ use wabridge::entropy::Entropy;
 use wabridge::media::dtls::Identity;
 use wabridge::media::transport::{Event, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
-    Candidate, CryptoPair, DtlsRole, DtlsTerms, Fingerprint, IceCredentials, IceEnd, IceMode,
-    IceRole, IceTerms, Suite,
+    Candidate, CryptoPair, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, IceCredentials, IceEnd,
+    IceMode, IceRole, IceTerms, Suite,
 };
 use wabridge::sim::fault::{Fault, Faults};
 use wabridge::sim::media::crypto::{Key, Suite as KeySuite};
@@ -127,6 +127,7 @@ impl World {
             described: Some(THEIRS.into()),
             dtls: DtlsTerms {
                 role: case.role,
+                newest: DtlsVersion::V1_3,
                 fingerprints: vec![Fingerprint::of(&shown)],
             },
         };

@@ -8,7 +8,7 @@ use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal, security};
 use crate::media::bridge::{Digits, Dtx, Habits};
 use crate::media::gain::Decibels;
-use crate::sdp::{Codec, IceMode, OfferedSetup, Policy, Security};
+use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security};
 use crate::sip::endpoint::Login;
 
 const CODECS: [(&str, Codec); 4] = [
@@ -158,6 +158,7 @@ impl Profile {
                 own_order: false,
                 security: Security::Plain,
                 dtls_setup: OfferedSetup::ActPass,
+                dtls_newest: DtlsVersion::V1_2,
                 ice: IceMode::Full,
                 telephone_event: vec![8_000],
                 packet_time: Duration::from_millis(20),
@@ -349,6 +350,11 @@ fn read_policy(table: &Table<'_>, base: &Policy) -> Policy {
                 ("active", OfferedSetup::Active),
             ],
             base.dtls_setup,
+        ),
+        dtls_newest: table.choice(
+            "dtls_newest",
+            &[("1.2", DtlsVersion::V1_2), ("1.3", DtlsVersion::V1_3)],
+            base.dtls_newest,
         ),
         ice: table.choice(
             "ice",

@@ -221,10 +221,21 @@ impl DtlsRole {
     }
 }
 
+/// Versions that we speak. Older ones are not to be had (RFC 8996).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DtlsVersion {
+    /// RFC 6347.
+    V1_2,
+    /// RFC 9147.
+    V1_3,
+}
+
 /// What the handshake of a leg needs besides our own certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DtlsTerms {
     pub role: DtlsRole,
+    /// Spoken when the peer has it, too; 1.2 always is.
+    pub newest: DtlsVersion,
     /// All of one hash; the peer's certificate must match one of them (RFC 8122 §5.1). Never empty.
     pub fingerprints: Vec<Fingerprint>,
 }

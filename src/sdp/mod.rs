@@ -26,7 +26,8 @@ pub use codec::{Codec, PayloadType};
 pub use crypto::{CryptoFault, CryptoLine, CryptoPair, MasterKey, Suite};
 pub use direction::Direction;
 pub use dtls::{
-    CertificateHash, DtlsRole, DtlsTerms, Fingerprint, FingerprintFault, OfferedSetup, Setup,
+    CertificateHash, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, FingerprintFault, OfferedSetup,
+    Setup,
 };
 pub use ice::{
     Candidate, CandidateKind, IceCredentials, IceEnd, IceFault, IceMode, IceRole, IceTerms,

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    Candidate, Codec, Fingerprint, IceCredentials, IceMode, MasterKey, OfferedSetup, Ssrc, Suite,
+    Candidate, Codec, DtlsVersion, Fingerprint, IceCredentials, IceMode, MasterKey, OfferedSetup,
+    Ssrc, Suite,
 };
 
 /// How this peer's media is to be described: the habits of a profile, as data.
@@ -18,6 +19,8 @@ pub struct Policy {
     pub security: Security,
     /// `a=setup` of our offers, where they want DTLS.
     pub dtls_setup: OfferedSetup,
+    /// Of its handshake. No description says it.
+    pub dtls_newest: DtlsVersion,
     pub ice: IceMode,
     /// Clock rates of telephone-event that are offered and accepted; none: no digits by RTP. WhatsApp: 8000 alone
     /// (dossier 1.2).

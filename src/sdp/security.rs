@@ -134,7 +134,11 @@ fn accept_dtls(
                 mode: terms.ours.mode,
             }),
         }),
-        protection: Protection::Dtls(DtlsTerms { role, fingerprints }),
+        protection: Protection::Dtls(DtlsTerms {
+            role,
+            newest: policy.dtls_newest,
+            fingerprints,
+        }),
         ice,
     })
 }
@@ -330,7 +334,12 @@ fn settle_dtls(
         }
         (Some(_), None) | (None, _) => None,
     };
-    Ok((Protection::Dtls(DtlsTerms { role, fingerprints }), ice))
+    let terms = DtlsTerms {
+        role,
+        newest: policy.dtls_newest,
+        fingerprints,
+    };
+    Ok((Protection::Dtls(terms), ice))
 }
 
 fn pair(ours: &CryptoLine, theirs: &CryptoLine) -> CryptoPair {

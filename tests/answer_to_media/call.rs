@@ -12,8 +12,8 @@ use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{Command, Event};
 use wabridge::media::dtls::Identity;
 use wabridge::sdp::{
-    Agreement, Candidate, Codec, Direction, DtlsRole, DtlsTerms, Fingerprint, IceCredentials,
-    IceEnd, IceMode, IceRole, IceTerms, OpusLimits, PayloadType, Protection,
+    Agreement, Candidate, Codec, Direction, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint,
+    IceCredentials, IceEnd, IceMode, IceRole, IceTerms, OpusLimits, PayloadType, Protection,
 };
 use wabridge::side::{Pair, Side};
 use wabridge::sim::fault::Faults;
@@ -257,6 +257,7 @@ fn agreement(whatsapp: &Local, caller: Caller, ours: IceEnd, theirs: IceEnd) -> 
         packet_time: Duration::from_millis(20),
         protection: Protection::Dtls(DtlsTerms {
             role: caller.role(),
+            newest: DtlsVersion::V1_2,
             fingerprints: vec![Fingerprint::of(&certificate)],
         }),
         ice: Some(IceTerms {

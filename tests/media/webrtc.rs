@@ -16,8 +16,8 @@ use wabridge::media::rtp::{Kind, Packet};
 use wabridge::media::srtp;
 use wabridge::media::transport::{self, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
-    Agreement, Candidate, Codec, DtlsRole, DtlsTerms, Fingerprint, IceCredentials, IceEnd, IceMode,
-    IceRole, IceTerms, Protection,
+    Agreement, Candidate, Codec, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, IceCredentials,
+    IceEnd, IceMode, IceRole, IceTerms, Protection,
 };
 use wabridge::side::{Pair, Side};
 
@@ -56,6 +56,10 @@ fn end(name: &str, mode: IceMode, candidate: Option<SocketAddr>) -> IceEnd {
 
 /// Our terms and the peer's. `ours`: our role in DTLS.
 fn terms(peer: SocketAddr, mode: IceMode, ours: DtlsRole) -> [Terms; 2] {
+    terms_of(peer, mode, ours, DtlsVersion::V1_2)
+}
+
+fn terms_of(peer: SocketAddr, mode: IceMode, ours: DtlsRole, newest: DtlsVersion) -> [Terms; 2] {
     let [us, them] = identities();
     let (a, b) = (
         end("our", IceMode::Full, Some(OURS.into())),
@@ -74,6 +78,7 @@ fn terms(peer: SocketAddr, mode: IceMode, ours: DtlsRole) -> [Terms; 2] {
         described: Some(at),
         dtls: DtlsTerms {
             role: dtls,
+            newest,
             fingerprints: vec![fingerprint.clone()],
         },
     };
@@ -160,7 +165,10 @@ impl World {
     }
 
     fn join(&mut self, side: Side, at: SocketAddr, mode: IceMode, role: DtlsRole) {
-        let [ours, theirs] = terms(at, mode, role);
+        self.join_with(side, at, terms(at, mode, role));
+    }
+
+    fn join_with(&mut self, side: Side, at: SocketAddr, [ours, theirs]: [Terms; 2]) {
         let entropy = Entropy::from_seed([8; 32]);
         let identity = identities()[1].0.clone();
         self.peers[side] = Some(Peer {
@@ -379,6 +387,39 @@ fn sound_passes_both_ways() {
     assert!(world.has(|event| *event == Event::FirstMedia { side: Side::A }));
 }
 
+/// With 1.3: our hello takes one round trip, and the peer's one and a half as ever.
+#[test]
+fn sound_passes_both_ways_by_dtls_1_3() {
+    for (role, secured) in [(DtlsRole::Client, RTT * 2), (DtlsRole::Server, RTT * 3)] {
+        let mut world = World::new();
+        let newer = terms_of(WHATSAPP.into(), IceMode::Lite, role, DtlsVersion::V1_3);
+        world.join_with(Side::A, WHATSAPP.into(), newer);
+        world.agree(Side::B, pbx(Codec::Opus));
+        world.start_both();
+        world.run(Duration::from_secs(1));
+        let after = world.report(Side::A).dtls_after.unwrap();
+        assert!(after <= secured, "{role:?}: {after:?}");
+        let (mut user, mut pbx) = (
+            Stream::new(5, OPUS),
+            Stream::new(6, wabridge::sdp::PayloadType(107)),
+        );
+        let voice = [0x48, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+        for n in 0..50 {
+            world.peer_sends(Side::A, user.packet(&voice, 960));
+            world.post(Side::B, To::Bridge, PBX.into(), pbx.packet(&voice, 960));
+            world.run(Duration::from_secs(1) + ms(20) * (n + 1));
+        }
+        world.run(Duration::from_secs(3));
+        let passed = |packets: &mut dyn Iterator<Item = &Vec<u8>>| {
+            packets.filter(|packet| packet.ends_with(&voice)).count()
+        };
+        assert_eq!(passed(&mut world.plain.iter()), 50, "{role:?}");
+        let peer = world.peers.a.as_ref().unwrap();
+        let heard = passed(&mut peer.heard.iter().map(|(_, packet)| packet));
+        assert!(heard >= 48, "{role:?}: {heard}");
+    }
+}
+
 #[test]
 fn two_dtls_sides_are_bridged() {
     for role in [DtlsRole::Client, DtlsRole::Server] {
@@ -412,8 +453,11 @@ fn forged_datagrams_are_counted_and_change_nothing() {
         let entropy = Entropy::from_seed([9; 32]);
         let profiles = vec![wabridge::sdp::Suite::AesCm128HmacSha1_80];
         let now = world.now;
-        let fingerprints = theirs.dtls.fingerprints;
-        let mut engine = dtls::Engine::client(now, identity, fingerprints, profiles, entropy);
+        let terms = DtlsTerms {
+            role: DtlsRole::Client,
+            ..theirs.dtls
+        };
+        let mut engine = dtls::Engine::new(now, terms, identity, profiles, entropy);
         let mut buffer = [0; MAX_DATAGRAM];
         let len = engine.poll_transmit(&mut buffer).unwrap();
         buffer[..len].to_vec()

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::super::{Faces, Trust};
 use super::*;
 use crate::party::PhoneNumber;
-use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Security, Suite};
+use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Offers, Security, Suite};
 use crate::sip::flow::{Host, Transport};
 
 const FULL: &str = include_str!("../../../examples/wabridge.toml");
@@ -241,8 +241,8 @@ fn whatsapps_profile() {
         }
     );
     assert_eq!(
-        (meta.sdp.dtls_setup, meta.sdp.ice),
-        (OfferedSetup::ActPass, IceMode::Full)
+        (meta.sdp.dtls_setup, meta.sdp.dtls_newest, meta.sdp.ice),
+        (OfferedSetup::ActPass, DtlsVersion::V1_2, IceMode::Full)
     );
     assert_eq!(
         meta.sdp.opus_fmtp,

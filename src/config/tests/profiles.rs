@@ -3,7 +3,7 @@
 use super::*;
 use crate::media::bridge::Digits;
 use crate::media::gain::Decibels;
-use crate::sdp::{Codec, IceMode, OfferedSetup, Offers, Security, Suite};
+use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Offers, Security, Suite};
 
 #[test]
 fn one_by_path_says_only_what_differs() {
@@ -106,7 +106,9 @@ fn security_of_every_kind() {
         ),
     ] {
         let mut bench = Bench::new();
-        let profile = format!("[media]\n{text}\ndtls_setup = \"active\"\nice = \"lite\"\n");
+        let profile = format!(
+            "[media]\n{text}\ndtls_setup = \"active\"\ndtls_newest = \"1.2\"\nice = \"lite\"\n"
+        );
         bench.write("/etc/wabridge/mine.toml", &profile);
         let text = MINIMAL.replace("profile = \"asterisk\"", "profile = \"mine.toml\"");
         let (config, report) = bench.parse(&text).unwrap();
@@ -114,6 +116,7 @@ fn security_of_every_kind() {
         let sdp = &config.profiles["mine.toml"].sdp;
         assert_eq!(sdp.security, security);
         assert_eq!(sdp.dtls_setup, OfferedSetup::Active);
+        assert_eq!(sdp.dtls_newest, DtlsVersion::V1_2);
         assert_eq!(sdp.ice, IceMode::Lite);
     }
 }

@@ -17,7 +17,7 @@ pub const SCHEMES: [u16; 8] = [
     0x0403, 0x0503, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601,
 ];
 /// ECDSA with P-256 and SHA-256: what our own signatures are.
-pub const OUR_SCHEME: u16 = 0x0403;
+pub const ECDSA_P256_SHA256: u16 = 0x0403;
 
 /// The public key of a certificate whose fingerprint was right.
 pub struct PeerKey {
@@ -58,6 +58,21 @@ impl PeerKey {
         UnparsedPublicKey::new(algorithm, &self.key)
             .verify(message, signature)
             .map_err(|_| Failure::Signature)
+    }
+
+    /// As 1.3 has it: the scheme names the curve as well, and RSA signs by PSS alone (RFC 8446 §4.2.3).
+    pub fn verify_strictly(
+        &self,
+        scheme: u16,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Failure> {
+        match (self.curve, scheme) {
+            (Kind::P256, 0x0403) | (Kind::P384, 0x0503) | (Kind::Rsa, 0x0804..=0x0806) => {
+                self.verify(scheme, message, signature)
+            }
+            (Kind::P256 | Kind::P384 | Kind::Rsa, _) => Err(Failure::Signature),
+        }
     }
 
     /// In TLS 1.2 the curve follows from the key, and the scheme names the hash alone (RFC 8422 §5.10).

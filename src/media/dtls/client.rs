@@ -7,20 +7,21 @@ use super::certificate::PeerKey;
 use super::conversation::{Conversation, Secrets, Terms};
 use super::exchange::Exchange;
 use super::messages::{
-    CertificateRequest, ClientHello, ServerHello, ServerKeyExchange, Signed, client_key_exchange,
-    hello_verify_cookie, kind, write_certificate,
+    CertificateRequest, ClientHello, DTLS_1_3, Newer, ServerHello, ServerKeyExchange, Signed,
+    client_key_exchange, hello_verify_cookie, kind, write_certificate,
 };
 use super::reassembly::Message;
 use super::record::Epoch;
-use super::secrets::{End, Randoms};
+use super::secrets::{End, Randoms, is_held_back};
 use super::suite::{CipherSuite, Group};
-use crate::sdp::CryptoPair;
+use crate::sdp::{CryptoPair, DtlsVersion};
 
 /// Which message is awaited.
 pub enum Client {
     ServerHello {
         random: [u8; 32],
         cookie: Cookie,
+        offer: Option<Box<Offer>>,
     },
     Certificate(Terms),
     ServerKeyExchange {
@@ -46,6 +47,17 @@ pub enum Cookie {
     Returned,
 }
 
+/// Of 1.3, in our hello.
+pub struct Offer {
+    pub random: [u8; 32],
+    pub exchanges: Vec<Exchange>,
+    /// The hello itself.
+    pub hello: Vec<u8>,
+}
+
+/// Groups of which a hello of ours has our half already: what everybody has, and small enough for one datagram.
+const SHARED: [Group; 2] = [Group::X25519, Group::P256];
+
 /// Our certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -53,15 +65,52 @@ pub enum Wanted {
     Yes,
 }
 
+impl Offer {
+    fn new(random: [u8; 32]) -> Result<Self, Failure> {
+        Ok(Self {
+            random,
+            exchanges: SHARED
+                .into_iter()
+                .map(Exchange::new)
+                .collect::<Result<_, _>>()?,
+            hello: Vec::new(),
+        })
+    }
+}
+
 impl Client {
     /// Says hello.
-    pub fn start(now: Instant, talk: &mut Conversation) -> Self {
-        let random = talk.entropy.bytes();
-        say_hello(now, talk, &random, &[]);
-        Self::ServerHello {
+    pub fn start(now: Instant, talk: &mut Conversation) -> Result<Self, Failure> {
+        let random = talk.party.entropy.bytes();
+        let mut offer = match talk.party.newest {
+            DtlsVersion::V1_2 => None,
+            DtlsVersion::V1_3 => Some(Box::new(Offer::new(random)?)),
+        };
+        say_hello(now, talk, &random, &[], offer.as_deref_mut());
+        Ok(Self::ServerHello {
             random,
             cookie: Cookie::NotSeen,
+            offer,
+        })
+    }
+
+    /// Our offer of 1.3, if the message takes it up. A server that asked for a cookie in the way of 1.2 cannot.
+    pub fn taken_offer(&mut self, message: &Message<Epoch>) -> Option<Offer> {
+        let Self::ServerHello {
+            offer,
+            cookie: Cookie::NotSeen,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        if (message.kind, message.epoch) != (kind::SERVER_HELLO, Epoch::Clear) {
+            return None;
         }
+        let hello = ServerHello::parse(&message.body).ok()?;
+        offer
+            .take_if(|_| hello.version == Some(DTLS_1_3))
+            .map(|offer| *offer)
     }
 
     /// The next state, and keys when it is the last one.
@@ -69,7 +118,7 @@ impl Client {
         self,
         now: Instant,
         talk: &mut Conversation,
-        message: &Message,
+        message: &Message<Epoch>,
     ) -> Result<(Self, Option<CryptoPair>), Failure> {
         let body = &message.body;
         let next = match (self, message.kind, message.epoch) {
@@ -77,12 +126,13 @@ impl Client {
                 Self::ServerHello {
                     random,
                     cookie: Cookie::NotSeen,
+                    offer,
                 },
                 kind::HELLO_VERIFY_REQUEST,
                 Epoch::Clear,
-            ) => return_cookie(now, talk, random, body)?,
-            (Self::ServerHello { random, .. }, kind::SERVER_HELLO, Epoch::Clear) => {
-                Self::Certificate(settle(talk, random, body)?)
+            ) => return_cookie(now, talk, random, offer, body)?,
+            (Self::ServerHello { random, offer, .. }, kind::SERVER_HELLO, Epoch::Clear) => {
+                Self::Certificate(settle(talk, random, offer.is_some(), body)?)
             }
             (Self::Certificate(terms), kind::CERTIFICATE, Epoch::Clear) => {
                 let peer = talk.peer_key(body)?;
@@ -143,9 +193,22 @@ impl Client {
     }
 }
 
-fn say_hello(now: Instant, talk: &mut Conversation, random: &[u8; 32], cookie: &[u8]) {
-    let profiles = talk.profile_numbers();
-    let body = ClientHello::write(random, cookie, &profiles);
+fn say_hello(
+    now: Instant,
+    talk: &mut Conversation,
+    random: &[u8; 32],
+    cookie: &[u8],
+    offer: Option<&mut Offer>,
+) {
+    let profiles = talk.party.profile_numbers();
+    let newer = offer.as_ref().map(|offer| Newer {
+        shares: &offer.exchanges,
+        cookie: &[],
+    });
+    let body = ClientHello::write(random, cookie, &profiles, newer.as_ref());
+    if let Some(offer) = offer {
+        offer.hello.clone_from(&body);
+    }
     talk.flight.clear();
     talk.say(Epoch::Clear, kind::CLIENT_HELLO, body);
     talk.send(now);
@@ -155,21 +218,35 @@ fn return_cookie(
     now: Instant,
     talk: &mut Conversation,
     random: [u8; 32],
+    mut offer: Option<Box<Offer>>,
     body: &[u8],
 ) -> Result<Client, Failure> {
     let cookie = hello_verify_cookie(body)?;
     talk.forget_transcript();
-    say_hello(now, talk, &random, cookie);
+    say_hello(now, talk, &random, cookie, offer.as_deref_mut());
     Ok(Client::ServerHello {
         random,
         cookie: Cookie::Returned,
+        offer,
     })
 }
 
-fn settle(talk: &Conversation, client: [u8; 32], body: &[u8]) -> Result<Terms, Failure> {
+/// `offered_more`: we speak 1.3, too.
+fn settle(
+    talk: &Conversation,
+    client: [u8; 32],
+    offered_more: bool,
+    body: &[u8],
+) -> Result<Terms, Failure> {
     let hello = ServerHello::parse(body)?;
+    if hello.version.is_some() {
+        return Err(Failure::Malformed);
+    }
+    if offered_more && is_held_back(&hello.random) {
+        return Err(Failure::Downgraded);
+    }
     let chosen = hello.profile.ok_or(Failure::NoCommonProfile)?;
-    let profile = talk.profile(|number| number == chosen);
+    let profile = talk.party.profile(|number| number == chosen);
     Ok(Terms {
         suite: CipherSuite::from_code(hello.suite).ok_or(Failure::NoCommonSuite)?,
         profile: profile.ok_or(Failure::NoCommonProfile)?,
@@ -204,7 +281,7 @@ fn answer(
 ) -> Result<Client, Failure> {
     talk.flight.clear();
     if ours == Wanted::Yes {
-        let certificate = write_certificate(talk.identity.certificate());
+        let certificate = write_certificate(talk.party.identity.certificate());
         talk.say(Epoch::Clear, kind::CERTIFICATE, certificate);
     }
     let exchange = Exchange::new(group)?;
@@ -213,9 +290,9 @@ fn answer(
     let premaster = exchange.agree(theirs)?;
     let secrets = talk.secrets(terms, &premaster);
     if ours == Wanted::Yes {
-        let signature = talk.identity.sign(talk.transcript())?;
+        let signature = talk.party.identity.sign(talk.transcript())?;
         let mut body = Vec::with_capacity(signature.len() + 4);
-        Signed::write(&mut body, &signature);
+        Signed::write(&mut body, talk.party.identity.scheme(), &signature);
         talk.say(Epoch::Clear, kind::CERTIFICATE_VERIFY, body);
     }
     talk.set_keys(End::Client, &secrets)?;

@@ -1,25 +1,21 @@
 //! What client and server have in common: what was said, what is being said, and under which keys.
 
-use std::sync::Arc;
 use std::time::Instant;
 
+use super::Failure;
 use super::certificate::PeerKey;
 use super::flight::Flight;
 use super::messages::{kind, leaf_certificate};
+use super::party::Party;
 use super::reassembly::Message;
 use super::record::{Content, Epoch, Sealer};
 use super::secrets::{End, Master, Randoms};
-use super::suite::{CipherSuite, srtp_profile};
+use super::suite::CipherSuite;
 use super::wire::Malformed;
-use super::{Failure, Identity};
-use crate::entropy::Entropy;
-use crate::sdp::{self, CryptoPair, Fingerprint};
+use crate::sdp::{self, CryptoPair};
 
 pub struct Conversation {
-    pub identity: Arc<Identity>,
-    fingerprints: Vec<Fingerprint>,
-    /// In our order.
-    profiles: Vec<sdp::Suite>,
+    pub party: Party,
     transcript: Vec<u8>,
     /// Of `transcript`, what came before the message in hand.
     before: usize,
@@ -27,7 +23,6 @@ pub struct Conversation {
     pub flight: Flight,
     pub sealer: Sealer,
     pub opener: super::record::Opener,
-    pub entropy: Entropy,
 }
 
 /// What the hellos settle.
@@ -46,28 +41,20 @@ pub struct Secrets {
 }
 
 impl Conversation {
-    pub fn new(
-        identity: Arc<Identity>,
-        fingerprints: Vec<Fingerprint>,
-        profiles: Vec<sdp::Suite>,
-        entropy: Entropy,
-    ) -> Self {
+    pub fn new(party: Party) -> Self {
         Self {
-            identity,
-            fingerprints,
-            profiles,
+            party,
             transcript: Vec::new(),
             before: 0,
             next_sequence: 0,
             flight: Flight::default(),
             sealer: Sealer::default(),
             opener: super::record::Opener::default(),
-            entropy,
         }
     }
 
     /// A message of the peer, before it is acted on.
-    pub fn hear(&mut self, message: &Message) {
+    pub fn hear(&mut self, message: &Message<Epoch>) {
         self.before = self.transcript.len();
         message.write_to(&mut self.transcript);
     }
@@ -100,24 +87,9 @@ impl Conversation {
         self.transcript.get(..self.before).unwrap_or_default()
     }
 
-    /// Ours, as numbers for a hello.
-    pub fn profile_numbers(&self) -> Vec<u16> {
-        self.profiles
-            .iter()
-            .copied()
-            .filter_map(srtp_profile)
-            .collect()
-    }
-
-    pub fn profile(&self, is_chosen: impl Fn(u16) -> bool) -> Option<sdp::Suite> {
-        let fits = |suite: &sdp::Suite| srtp_profile(*suite).is_some_and(&is_chosen);
-        self.profiles.iter().copied().find(fits)
-    }
-
     /// Of a Certificate message.
     pub fn peer_key(&self, body: &[u8]) -> Result<PeerKey, Failure> {
-        let leaf = leaf_certificate(body)?.ok_or(Failure::NoCertificate)?;
-        PeerKey::of(leaf, &self.fingerprints)
+        self.party.peer_key(leaf_certificate(body)?)
     }
 
     /// The master secret, once the ClientKeyExchange is in the transcript.
@@ -170,8 +142,13 @@ impl Conversation {
     /// Keys were made: what was said is of no use any more.
     pub fn forget_handshake(&mut self) {
         self.transcript = Vec::new();
-        self.fingerprints = Vec::new();
-        self.profiles = Vec::new();
+        self.party.forget();
+    }
+
+    /// For an engine of another version, which goes on counting records where we were.
+    pub fn hand_over(&mut self) -> (Party, Sealer) {
+        self.flight.clear();
+        (self.party.hand_over(), std::mem::take(&mut self.sealer))
     }
 
     pub fn send(&mut self, now: Instant) {

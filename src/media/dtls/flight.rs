@@ -1,19 +1,13 @@
 //! What we said last, repeated until it is answered (RFC 6347 §4.2.4).
-//!
-//! The RFC's first second is a clipped word; here repetition begins after 50 ms, as a browser's does.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::reassembly;
 use super::record::{Content, Epoch, Sealer};
+use super::timer::{FIRST_INTERVAL, SHORTEST_INTERVAL, Timer};
 
-/// Between the first two times.
-const FIRST_INTERVAL: Duration = Duration::from_millis(50);
-const LONGEST_INTERVAL: Duration = Duration::from_millis(400);
-/// Sent anew because the peer repeats itself, no sooner than this.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
 /// Of a datagram: what passes every path (RFC 8261 §5).
-const DATAGRAM: usize = 1200;
+pub const DATAGRAM: usize = 1200;
 
 #[derive(Default)]
 pub struct Flight {
@@ -40,16 +34,6 @@ struct Cursor {
     offset: usize,
 }
 
-#[derive(Clone, Copy, Default)]
-enum Timer {
-    #[default]
-    Off,
-    Running {
-        due: Instant,
-        interval: Duration,
-    },
-}
-
 impl Flight {
     /// What was said before is answered.
     pub fn clear(&mut self) {
@@ -72,10 +56,7 @@ impl Flight {
     /// Send, and again until `clear`.
     pub fn send(&mut self, now: Instant) {
         self.send_once(now);
-        self.timer = Timer::Running {
-            due: now + FIRST_INTERVAL,
-            interval: FIRST_INTERVAL,
-        };
+        self.timer = Timer::start(now, FIRST_INTERVAL);
     }
 
     /// Send, and again only when the peer asks by repeating itself: the last flight.
@@ -95,23 +76,14 @@ impl Flight {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        let Timer::Running { due, interval } = self.timer else {
-            return;
-        };
-        if due <= now {
-            let interval = (interval * 3 / 2).min(LONGEST_INTERVAL);
-            let due = now + interval;
+        if self.timer.is_due(now) {
             self.sending = Some(Cursor::default());
             self.sent = Some(now);
-            self.timer = Timer::Running { due, interval };
         }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        match self.timer {
-            Timer::Off => None,
-            Timer::Running { due, .. } => Some(due),
-        }
+        self.timer.deadline()
     }
 
     /// The next datagram.
@@ -180,6 +152,8 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::media::dtls::reassembly::Reassembly;
     use crate::media::dtls::record::records;

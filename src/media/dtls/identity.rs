@@ -8,12 +8,19 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Failure;
+use super::certificate::ECDSA_P256_SHA256;
 
 /// An ECDSA P-256 certificate and its key: small enough for one datagram (dossier 3.2).
 pub struct Identity {
     certificate: Vec<u8>,
-    key: EcdsaKeyPair,
+    key: Key,
     fingerprint: [u8; 32],
+}
+
+enum Key {
+    Ecdsa(EcdsaKeyPair),
+    #[cfg(test)]
+    Rsa(aws_lc_rs::rsa::KeyPair),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -41,7 +48,7 @@ impl Identity {
         fingerprint.copy_from_slice(hash.as_ref());
         Ok(Self {
             certificate,
-            key,
+            key: Key::Ecdsa(key),
             fingerprint,
         })
     }
@@ -65,11 +72,53 @@ impl Identity {
         }
     }
 
-    /// ECDSA with SHA-256, in ASN.1.
+    /// How it signs.
+    pub(super) fn scheme(&self) -> u16 {
+        self.key.scheme()
+    }
+
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
-        let signature = self.key.sign(&SystemRandom::new(), message);
-        let signature = signature.map_err(|_| Failure::Library)?;
-        Ok(signature.as_ref().to_vec())
+        self.key.sign(message)
+    }
+
+    /// As a peer may be: RSA, for 1.3 alone.
+    #[cfg(test)]
+    pub(super) fn of_rsa(certificate: Vec<u8>, key: aws_lc_rs::rsa::KeyPair) -> Self {
+        let hash = digest::digest(&digest::SHA256, &certificate);
+        Self {
+            fingerprint: *hash.as_ref().first_chunk().unwrap(),
+            certificate,
+            key: Key::Rsa(key),
+        }
+    }
+}
+
+impl Key {
+    fn scheme(&self) -> u16 {
+        match self {
+            Self::Ecdsa(_) => ECDSA_P256_SHA256,
+            #[cfg(test)]
+            Self::Rsa(_) => 0x0804,
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Ecdsa(key) => {
+                let signature = key.sign(&random, message);
+                let signature = signature.map_err(|_| Failure::Library)?;
+                Ok(signature.as_ref().to_vec())
+            }
+            #[cfg(test)]
+            Self::Rsa(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                let pss = &aws_lc_rs::signature::RSA_PSS_SHA256;
+                let signed = key.sign(pss, &random, message, &mut signature);
+                signed.map_err(|_| Failure::Library)?;
+                Ok(signature)
+            }
+        }
     }
 }
 

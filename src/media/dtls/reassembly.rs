@@ -1,6 +1,5 @@
 //! Handshake messages from fragments, in order, each once (RFC 6347 §4.2.2, §4.2.3).
 
-use super::record::Epoch;
 use super::wire::{Malformed, Reader, u24};
 
 pub const HEADER: usize = 12;
@@ -11,17 +10,17 @@ const AHEAD: u16 = 8;
 /// All that waits, together.
 const MOST: usize = 32 * 1024;
 
-/// A whole message.
+/// A whole message. `E`: the epochs of a version.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Message {
+pub struct Message<E> {
     pub kind: u8,
     pub sequence: u16,
-    pub epoch: Epoch,
+    pub epoch: E,
     pub body: Vec<u8>,
 }
 
-impl Message {
-    /// As if it had come in one piece: what the transcript holds (RFC 6347 §4.2.6).
+impl<E> Message<E> {
+    /// As if it had come in one piece: what the transcript of 1.2 holds (RFC 6347 §4.2.6).
     pub fn write_to(&self, transcript: &mut Vec<u8>) {
         transcript.extend_from_slice(&header(
             self.kind,
@@ -53,7 +52,7 @@ pub fn header(
 /// What a record's fragments were.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum News {
-    /// Nothing that is of use.
+    /// Not all of it is of use.
     None,
     /// Something that was there before: the peer repeats itself.
     Repeated,
@@ -61,52 +60,66 @@ pub enum News {
 }
 
 #[derive(Default)]
-pub struct Reassembly {
+pub struct Reassembly<E> {
     next: u16,
     /// That of the next message.
-    epoch: Epoch,
-    waiting: Vec<Partial>,
+    epoch: E,
+    waiting: Vec<Partial<E>>,
 }
 
-struct Partial {
-    message: Message,
+struct Partial<E> {
+    message: Message<E>,
     /// A flag for each byte of the body.
     missing: Vec<bool>,
     missing_count: usize,
 }
 
-impl Reassembly {
-    /// The fragments in one record.
-    pub fn handle_record(&mut self, epoch: Epoch, content: &[u8]) -> News {
-        let mut reader = Reader::new(content);
-        let mut news = News::None;
-        while let Ok(found) = self.handle_fragment(epoch, &mut reader) {
-            news = news.max(found);
+impl<E: Copy + Ord + Default> Reassembly<E> {
+    /// When messages were taken up elsewhere before this one.
+    pub fn starting_at(next: u16) -> Self {
+        Self {
+            next,
+            epoch: E::default(),
+            waiting: Vec::new(),
         }
-        news
     }
 
-    /// There are keys: what is still to come is sealed, and what came in the clear for its place is nobody's.
-    pub fn seal(&mut self) {
-        self.epoch = Epoch::Sealed;
+    /// The fragments in one record. `News::None` means that one of them at least was not kept.
+    pub fn handle_record(&mut self, epoch: E, content: &[u8]) -> News {
+        let mut reader = Reader::new(content);
+        let (mut least, mut most) = (News::Something, News::None);
+        while !reader.is_empty() {
+            let found = self.handle_fragment(epoch, &mut reader);
+            let Ok(found) = found else {
+                return News::None;
+            };
+            (least, most) = (least.min(found), most.max(found));
+        }
+        match least {
+            News::None => News::None,
+            News::Repeated | News::Something => most,
+        }
+    }
+
+    /// There are keys: what is still to come is sealed with them, and what came in a lower epoch for its place is nobody's.
+    pub fn advance(&mut self, epoch: E) {
+        let epoch = epoch.max(self.epoch);
+        self.epoch = epoch;
         self.waiting
-            .retain(|partial| partial.message.epoch == Epoch::Sealed);
+            .retain(|partial| partial.message.epoch >= epoch);
     }
 
     /// The next message, once it is whole.
-    pub fn pop(&mut self) -> Option<Message> {
-        let whole =
-            |partial: &Partial| partial.message.sequence == self.next && partial.missing_count == 0;
+    pub fn pop(&mut self) -> Option<Message<E>> {
+        let whole = |partial: &Partial<E>| {
+            partial.message.sequence == self.next && partial.missing_count == 0
+        };
         let at = self.waiting.iter().position(whole)?;
         self.next = self.next.wrapping_add(1);
         Some(self.waiting.swap_remove(at).message)
     }
 
-    fn handle_fragment(
-        &mut self,
-        epoch: Epoch,
-        reader: &mut Reader<'_>,
-    ) -> Result<News, Malformed> {
+    fn handle_fragment(&mut self, epoch: E, reader: &mut Reader<'_>) -> Result<News, Malformed> {
         let kind = reader.u8()?;
         let length = reader.u24()?;
         let sequence = reader.u16()?;
@@ -130,10 +143,10 @@ impl Reassembly {
         &mut self,
         kind: u8,
         sequence: u16,
-        epoch: Epoch,
+        epoch: E,
         length: usize,
-    ) -> Option<&mut Partial> {
-        let of_this = |partial: &Partial| partial.message.sequence == sequence;
+    ) -> Option<&mut Partial<E>> {
+        let of_this = |partial: &Partial<E>| partial.message.sequence == sequence;
         if let Some(at) = self.waiting.iter().position(of_this) {
             return self.waiting.get_mut(at).filter(|partial| {
                 let known = &partial.message;
@@ -158,7 +171,7 @@ impl Reassembly {
     }
 }
 
-impl Partial {
+impl<E> Partial<E> {
     fn fill(&mut self, offset: usize, part: &[u8]) -> News {
         if self.missing_count == 0 && !part.is_empty() {
             return News::Repeated;
@@ -178,6 +191,7 @@ impl Partial {
 mod tests {
     use super::*;
     use crate::entropy::Entropy;
+    use crate::media::dtls::record::Epoch;
 
     fn fragment(sequence: u16, body: &[u8], part: std::ops::Range<usize>) -> Vec<u8> {
         let head = header(11, body.len(), sequence, part.clone());

@@ -23,24 +23,28 @@ pub enum Content {
     Handshake,
     /// Nothing in a DTLS-SRTP association (data channels are not ours).
     ApplicationData,
+    /// Of 1.3 (RFC 9147 §7).
+    Ack,
 }
 
 impl Content {
-    fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Self::ChangeCipherSpec => 20,
             Self::Alert => 21,
             Self::Handshake => 22,
             Self::ApplicationData => 23,
+            Self::Ack => 26,
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
+    pub fn from_code(code: u8) -> Option<Self> {
         [
             Self::ChangeCipherSpec,
             Self::Alert,
             Self::Handshake,
             Self::ApplicationData,
+            Self::Ack,
         ]
         .into_iter()
         .find(|content| content.code() == code)
@@ -59,7 +63,7 @@ pub enum Epoch {
 pub struct Record<'a> {
     pub content: Content,
     pub epoch: Epoch,
-    sequence: u64,
+    pub sequence: u64,
     version: u16,
     fragment: &'a [u8],
 }
@@ -71,7 +75,8 @@ pub fn records(datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
 }
 
 impl<'a> Record<'a> {
-    fn parse(reader: &mut Reader<'a>) -> Result<Option<Self>, Malformed> {
+    /// `None`: one of another epoch, or of a kind that is not known.
+    pub fn parse(reader: &mut Reader<'a>) -> Result<Option<Self>, Malformed> {
         let content = reader.u8()?;
         let version = reader.u16()?;
         let epoch = reader.u16()?;
@@ -161,6 +166,11 @@ impl Sealer {
         Ok(())
     }
 
+    /// The number of the next record in the clear.
+    pub fn next_clear(&self) -> u64 {
+        self.clear_records
+    }
+
     /// Bytes that a record takes besides its content.
     pub fn overhead(epoch: Epoch) -> usize {
         match epoch {
@@ -226,7 +236,7 @@ fn put_header(header: &mut [u8], content: Content, number: [u8; 8], length: usiz
     }
 }
 
-fn put_parts(to: &mut [u8], parts: &[&[u8]]) {
+pub fn put_parts(to: &mut [u8], parts: &[&[u8]]) {
     let bytes = parts.iter().copied().flatten();
     for (to, byte) in to.iter_mut().zip(bytes) {
         *to = *byte;
@@ -271,24 +281,24 @@ impl Opener {
     }
 }
 
-/// RFC 6347 §4.1.2.6.
+/// RFC 6347 §4.1.2.6, RFC 9147 §4.5.1.
 #[derive(Default)]
-struct Window {
+pub struct Window {
     /// One more than the highest.
-    next: u64,
+    pub next: u64,
     /// Bit n: `next - 1 - n` was there.
     seen: u64,
 }
 
 impl Window {
-    fn is_new(&self, sequence: u64) -> bool {
+    pub fn is_new(&self, sequence: u64) -> bool {
         match self.next.checked_sub(sequence + 1) {
             None => true,
             Some(age) => age < 64 && self.seen & 1 << age == 0,
         }
     }
 
-    fn accept(&mut self, sequence: u64) {
+    pub fn accept(&mut self, sequence: u64) {
         match self.next.checked_sub(sequence + 1) {
             None => {
                 let steps = sequence + 1 - self.next;

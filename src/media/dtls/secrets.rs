@@ -4,7 +4,11 @@ use aws_lc_rs::{digest, hmac};
 use zeroize::Zeroizing;
 
 use super::suite::{CipherSuite, Hash};
+use super::wire::Reader;
 use crate::sdp::{self, CryptoPair, MasterKey};
+
+/// Under which SRTP's keys are exported (RFC 5764 §4.2).
+pub const SRTP_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
 /// Which end of the handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +22,22 @@ pub enum End {
 pub struct Randoms {
     pub client: [u8; 32],
     pub server: [u8; 32],
+}
+
+/// What a server's random ends in that would have spoken more than 1.2, and more than 1.1 (RFC 8446 §4.1.3).
+const HELD_BACK: [[u8; 8]; 2] = [*b"DOWNGRD\x01", *b"DOWNGRD\x00"];
+
+pub fn held_back(mut random: [u8; 32]) -> [u8; 32] {
+    let [of_1_2, _] = HELD_BACK;
+    if let Some(end) = random.last_chunk_mut() {
+        *end = of_1_2;
+    }
+    random
+}
+
+/// Somebody made the server believe that we do not speak what we offered.
+pub fn is_held_back(random: &[u8; 32]) -> bool {
+    HELD_BACK.iter().any(|end| random.ends_with(end))
 }
 
 /// The master secret.
@@ -77,30 +97,39 @@ impl Master {
         data
     }
 
-    /// SRTP keys (RFC 5764 §4.2): client's key, server's key, client's salt, server's salt.
     pub fn srtp_keys(&self, ours: End, suite: sdp::Suite, randoms: &Randoms) -> CryptoPair {
-        let (key, salt) = (suite.key_length(), suite.salt_length());
         let seed = [randoms.client, randoms.server].concat();
-        let mut material = Zeroizing::new(vec![0; 2 * (key + salt)]);
-        self.expand("EXTRACTOR-dtls_srtp", &seed, &mut material);
-        let (keys, salts) = material.split_at(2 * key);
-        let (client_key, server_key) = keys.split_at(key);
-        let (client_salt, server_salt) = salts.split_at(salt);
-        let client = MasterKey([client_key, client_salt].concat());
-        let server = MasterKey([server_key, server_salt].concat());
-        let (send, receive) = match ours {
-            End::Client => (client, server),
-            End::Server => (server, client),
-        };
-        CryptoPair {
-            suite,
-            send,
-            receive,
-        }
+        let mut material = Zeroizing::new(vec![0; srtp_material(suite)]);
+        self.expand(SRTP_LABEL, &seed, &mut material);
+        srtp_pair(ours, suite, &material)
     }
 
     fn expand(&self, label: &str, seed: &[u8], out: &mut [u8]) {
         expand(self.hash, self.secret.as_ref(), label, seed, out);
+    }
+}
+
+/// Bytes that both directions of SRTP take.
+pub fn srtp_material(suite: sdp::Suite) -> usize {
+    2 * (suite.key_length() + suite.salt_length())
+}
+
+/// From what is exported (RFC 5764 §4.2): client's key, server's key, client's salt, server's salt.
+pub fn srtp_pair(ours: End, suite: sdp::Suite, material: &[u8]) -> CryptoPair {
+    let mut reader = Reader::new(material);
+    let mut take = |length| reader.bytes(length).unwrap_or_default();
+    let [client_key, server_key] = [suite.key_length(); 2].map(&mut take);
+    let [client_salt, server_salt] = [suite.salt_length(); 2].map(&mut take);
+    let client = MasterKey([client_key, client_salt].concat());
+    let server = MasterKey([server_key, server_salt].concat());
+    let (send, receive) = match ours {
+        End::Client => (client, server),
+        End::Server => (server, client),
+    };
+    CryptoPair {
+        suite,
+        send,
+        receive,
     }
 }
 

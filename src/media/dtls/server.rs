@@ -12,9 +12,9 @@ use super::messages::{
 };
 use super::reassembly::Message;
 use super::record::Epoch;
-use super::secrets::{End, Randoms};
+use super::secrets::{End, Randoms, held_back};
 use super::suite::{CipherSuite, srtp_profile};
-use crate::sdp::CryptoPair;
+use crate::sdp::{CryptoPair, DtlsVersion};
 
 /// Suites for our kind of key.
 const SUITES: [CipherSuite; 2] = [CipherSuite::EcdsaAes128, CipherSuite::EcdsaAes256];
@@ -41,12 +41,21 @@ pub enum Server {
 }
 
 impl Server {
+    /// Whether the message is a hello that is to be answered in 1.3.
+    pub fn is_newer(&self, talk: &Conversation, message: &Message<Epoch>) -> bool {
+        let offers = |hello: ClientHello<'_>| hello.offers_version(DtlsVersion::V1_3);
+        matches!(self, Self::ClientHello)
+            && talk.party.newest == DtlsVersion::V1_3
+            && (message.kind, message.epoch) == (kind::CLIENT_HELLO, Epoch::Clear)
+            && ClientHello::parse(&message.body).is_ok_and(offers)
+    }
+
     /// The next state, and keys when it is the last one.
     pub fn handle_message(
         self,
         now: Instant,
         talk: &mut Conversation,
-        message: &Message,
+        message: &Message<Epoch>,
     ) -> Result<(Self, Option<CryptoPair>), Failure> {
         let body = &message.body;
         let next = match (self, message.kind, message.epoch) {
@@ -102,22 +111,27 @@ impl Server {
 
 fn answer(now: Instant, talk: &mut Conversation, body: &[u8]) -> Result<Server, Failure> {
     let hello = ClientHello::parse(body)?;
-    let suite = SUITES.into_iter().find(|suite| hello.offers_suite(*suite));
+    if !hello.offers_version(DtlsVersion::V1_2) {
+        return Err(Failure::NoCommonVersion);
+    }
+    let suite = SUITES
+        .into_iter()
+        .find(|suite| hello.offers_suite(suite.code()));
     let group = hello.group().ok_or(Failure::NoCommonSuite)?;
-    let profile = talk.profile(|number| hello.offers_profile(number));
+    let profile = talk.party.profile(|number| hello.offers_profile(number));
     let terms = Terms {
         suite: suite.ok_or(Failure::NoCommonSuite)?,
         profile: profile.ok_or(Failure::NoCommonProfile)?,
         randoms: Randoms {
             client: hello.random,
-            server: talk.entropy.bytes(),
+            server: server_random(talk),
         },
         extended_master_secret: hello.extended_master_secret,
     };
     let exchange = Exchange::new(group)?;
     talk.flight.clear();
     say_terms(talk, &terms, &hello);
-    let certificate = write_certificate(talk.identity.certificate());
+    let certificate = write_certificate(talk.party.identity.certificate());
     talk.say(Epoch::Clear, kind::CERTIFICATE, certificate);
     say_key(talk, &terms, &exchange)?;
     talk.say(
@@ -130,6 +144,15 @@ fn answer(now: Instant, talk: &mut Conversation, body: &[u8]) -> Result<Server, 
     Ok(Server::Certificate { terms, exchange })
 }
 
+/// One that speaks more than it was asked for says so (RFC 8446 §4.1.3).
+fn server_random(talk: &mut Conversation) -> [u8; 32] {
+    let random = talk.party.entropy.bytes();
+    match talk.party.newest {
+        DtlsVersion::V1_2 => random,
+        DtlsVersion::V1_3 => held_back(random),
+    }
+}
+
 fn say_terms(talk: &mut Conversation, terms: &Terms, hello: &ClientHello<'_>) {
     let answer = ServerHello {
         random: terms.randoms.server,
@@ -138,6 +161,7 @@ fn say_terms(talk: &mut Conversation, terms: &Terms, hello: &ClientHello<'_>) {
         extended_master_secret: hello.extended_master_secret,
         point_formats: hello.point_formats,
         renegotiation_info: hello.renegotiation_info,
+        version: None,
     };
     talk.say(Epoch::Clear, kind::SERVER_HELLO, answer.write());
 }
@@ -146,8 +170,8 @@ fn say_key(talk: &mut Conversation, terms: &Terms, exchange: &Exchange) -> Resul
     let mut body = ServerKeyExchange::write_parameters(exchange.group(), exchange.public());
     let Randoms { client, server } = &terms.randoms;
     let covered = [&client[..], &server[..], &body].concat();
-    let signature = talk.identity.sign(&covered)?;
-    Signed::write(&mut body, &signature);
+    let signature = talk.party.identity.sign(&covered)?;
+    Signed::write(&mut body, talk.party.identity.scheme(), &signature);
     talk.say(Epoch::Clear, kind::SERVER_KEY_EXCHANGE, body);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What is negotiated, as numbers of the registries.
 
-use aws_lc_rs::{aead, digest, hmac};
+use aws_lc_rs::{aead, digest, hkdf, hmac};
 
 use crate::sdp;
 
@@ -87,10 +87,21 @@ impl Hash {
         }
     }
 
+    pub fn of(self, message: &[u8]) -> digest::Digest {
+        digest::digest(self.digest(), message)
+    }
+
     pub fn hmac(self) -> hmac::Algorithm {
         match self {
             Self::Sha256 => hmac::HMAC_SHA256,
             Self::Sha384 => hmac::HMAC_SHA384,
+        }
+    }
+
+    pub fn hkdf(self) -> hkdf::Algorithm {
+        match self {
+            Self::Sha256 => hkdf::HKDF_SHA256,
+            Self::Sha384 => hkdf::HKDF_SHA384,
         }
     }
 }

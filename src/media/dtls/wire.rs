@@ -17,6 +17,10 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
         self.0 = rest;
@@ -36,6 +40,10 @@ impl<'a> Reader<'a> {
 
     pub fn u16(&mut self) -> Result<u16, Malformed> {
         self.array().map(u16::from_be_bytes)
+    }
+
+    pub fn u64(&mut self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_be_bytes)
     }
 
     pub fn u24(&mut self) -> Result<usize, Malformed> {

@@ -341,12 +341,8 @@ impl Transport {
 
     fn shake_hands(&mut self, now: Instant, remote: SocketAddr) {
         let (identity, entropy) = (self.identity.clone(), self.entropy.fork());
-        let fingerprints = self.terms.dtls.fingerprints.clone();
-        let engine = match self.terms.dtls.role {
-            DtlsRole::Client => Engine::client,
-            DtlsRole::Server => Engine::server,
-        };
-        let engine = engine(now, identity, fingerprints, PROFILES.to_vec(), entropy);
+        let terms = self.terms.dtls.clone();
+        let engine = Engine::new(now, terms, identity, PROFILES.to_vec(), entropy);
         self.state = State::Handshaking {
             remote,
             engine: Box::new(engine),

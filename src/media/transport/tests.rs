@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::*;
 use crate::media::link::{Datagram, Link};
-use crate::sdp::{Candidate, Fingerprint, IceCredentials, IceEnd, IceMode, IceRole};
+use crate::sdp::{Candidate, DtlsVersion, Fingerprint, IceCredentials, IceEnd, IceMode, IceRole};
 
 const RTT: Duration = Duration::from_millis(100);
 const OURS: ([u8; 4], u16) = ([192, 0, 2, 1], 4000);
@@ -95,6 +95,10 @@ struct World {
 
 impl World {
     fn new(kind: Ice, ours: DtlsRole) -> Self {
+        Self::speaking(kind, ours, DtlsVersion::V1_2)
+    }
+
+    fn speaking(kind: Ice, ours: DtlsRole, newest: DtlsVersion) -> Self {
         let theirs = match ours {
             DtlsRole::Client => DtlsRole::Server,
             DtlsRole::Server => DtlsRole::Client,
@@ -107,6 +111,7 @@ impl World {
             described: Some(described.into()),
             dtls: DtlsTerms {
                 role,
+                newest,
                 fingerprints: vec![fingerprint.clone()],
             },
         };
@@ -241,6 +246,39 @@ fn every_kind_of_ice_in_either_role_within_three_round_trips() {
             );
         }
     }
+}
+
+#[test]
+fn a_round_trip_less_where_our_hello_is_of_1_3() {
+    for kind in EVERY_ICE {
+        for role in [DtlsRole::Client, DtlsRole::Server] {
+            let mut world = World::speaking(kind, role, DtlsVersion::V1_3);
+            world.run(Duration::from_secs(3));
+            let about = format!("{kind:?} {role:?}");
+            let both = world.secured(&about);
+            let limit = RTT * 3 + Duration::from_millis(50);
+            assert!(both <= limit, "{about}: {both:?}");
+            let client = usize::from(role == DtlsRole::Server);
+            let (of_client, _) = world.keys(client).unwrap();
+            assert_eq!(both - of_client, RTT / 2, "{about}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_refuses_us_after_there_were_keys_is_told() {
+    let mut world = World::speaking(Ice::WeControl, DtlsRole::Client, DtlsVersion::V1_3);
+    let mut terms = world.ends[1].as_ref().unwrap().terms.clone();
+    terms.dtls.fingerprints = vec![identities()[1].1.clone()];
+    let (identity, entropy) = (identities()[1].0.clone(), Entropy::from_seed([2; 32]));
+    world.ends[1] = Some(Transport::new(epoch(), terms, identity, entropy));
+    world.run(Duration::from_secs(3));
+    assert!(world.keys(0).is_some() && world.keys(1).is_none());
+    let refused = Failure::Dtls(dtls::Failure::Alert(42));
+    assert_eq!(world.failure(0), Some(refused));
+    let ours = Failure::Dtls(dtls::Failure::Fingerprint);
+    assert_eq!(world.failure(1), Some(ours));
+    assert_eq!(world.ends[0].as_ref().unwrap().target(), None);
 }
 
 #[test]
@@ -379,13 +417,12 @@ fn hellos_from_elsewhere_change_nothing() {
     let stranger = |fingerprint: &Fingerprint| {
         let identity = identities()[0].0.clone();
         let entropy = Entropy::from_seed([9; 32]);
-        Engine::client(
-            epoch(),
-            identity,
-            vec![fingerprint.clone()],
-            PROFILES.to_vec(),
-            entropy,
-        )
+        let terms = DtlsTerms {
+            role: DtlsRole::Client,
+            newest: DtlsVersion::V1_2,
+            fingerprints: vec![fingerprint.clone()],
+        };
+        Engine::new(epoch(), terms, identity, PROFILES.to_vec(), entropy)
     };
     for kind in EVERY_ICE {
         let mut world = World::new(kind, DtlsRole::Server);
@@ -431,6 +468,7 @@ fn wrong_certificate_fails_on_both_sides_and_names_why() {
         let terms = Terms {
             dtls: DtlsTerms {
                 role,
+                newest: DtlsVersion::V1_2,
                 fingerprints: vec![identities()[0].1.clone()],
             },
             ..world.ends[0].as_ref().unwrap().terms.clone()

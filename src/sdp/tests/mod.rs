@@ -11,8 +11,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{
-    Agreement, Candidate, Codec, Direction, Fingerprint, IceCredentials, IceMode, Local, MasterKey,
-    Negotiation, OfferedSetup, Offers, Policy, Protection, Refusal, Security, Ssrc, Suite,
+    Agreement, Candidate, Codec, Direction, DtlsVersion, Fingerprint, IceCredentials, IceMode,
+    Local, MasterKey, Negotiation, OfferedSetup, Offers, Policy, Protection, Refusal, Security,
+    Ssrc, Suite,
 };
 
 const OPUS_FMTP: &str = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1";
@@ -29,6 +30,7 @@ fn whatsapp_policy() -> Policy {
         rtcp_mux: true,
         announce_ssrc: true,
         dtls_setup: OfferedSetup::ActPass,
+        dtls_newest: DtlsVersion::V1_2,
         ice: IceMode::Full,
     }
 }
@@ -45,6 +47,7 @@ fn pbx_policy() -> Policy {
         rtcp_mux: false,
         announce_ssrc: false,
         dtls_setup: OfferedSetup::ActPass,
+        dtls_newest: DtlsVersion::V1_2,
         ice: IceMode::Full,
     }
 }

@@ -51,6 +51,7 @@ prop_compose! {
             rtcp_mux,
             announce_ssrc,
             dtls_setup,
+            dtls_newest: DtlsVersion::V1_3,
             ice,
         }
     }

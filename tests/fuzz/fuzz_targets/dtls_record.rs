@@ -9,31 +9,31 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use wabridge::entropy::Entropy;
 use wabridge::media::dtls::{Engine, Event, Identity, MAX_DATAGRAM};
-use wabridge::sdp::{CryptoPair, Fingerprint, Suite};
+use wabridge::sdp::{CryptoPair, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, Suite};
 
 fuzz_target!(|bytes: &[u8]| {
     let now = Instant::now();
-    let mut ends = engines(now);
-    for end in &mut ends {
-        end.handle_datagram(now, bytes);
+    for newest in [DtlsVersion::V1_2, DtlsVersion::V1_3] {
+        let mut ends = engines(now, newest);
+        for end in &mut ends {
+            end.handle_datagram(now, bytes);
+        }
+        converse(now, ends, bytes);
     }
-    converse(now, ends, bytes);
 });
 
-fn engines(now: Instant) -> [Engine; 2] {
+fn engines(now: Instant, newest: DtlsVersion) -> [Engine; 2] {
     let (identity, fingerprint) = identity();
-    let entropy = |seed| Entropy::from_seed([seed; 32]);
-    let (of, profiles) = (vec![fingerprint], vec![Suite::AesCm128HmacSha1_80]);
-    [
-        Engine::client(
-            now,
-            identity.clone(),
-            of.clone(),
-            profiles.clone(),
-            entropy(1),
-        ),
-        Engine::server(now, identity, of, profiles, entropy(2)),
-    ]
+    [(DtlsRole::Client, 1), (DtlsRole::Server, 2)].map(|(role, seed)| {
+        let terms = DtlsTerms {
+            role,
+            newest,
+            fingerprints: vec![fingerprint.clone()],
+        };
+        let entropy = Entropy::from_seed([seed; 32]);
+        let profiles = vec![Suite::AesCm128HmacSha1_80];
+        Engine::new(now, terms, identity.clone(), profiles, entropy)
+    })
 }
 
 fn identity() -> (Arc<Identity>, Fingerprint) {

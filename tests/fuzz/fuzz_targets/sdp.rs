@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use wabridge::sdp::{
-    Candidate, Codec, Direction, Fingerprint, IceCredentials, IceMode, Local, MasterKey,
+    Candidate, Codec, Direction, DtlsVersion, Fingerprint, IceCredentials, IceMode, Local, MasterKey,
     Negotiation, OfferedSetup, Offers, Policy, Security, Ssrc, Suite,
 };
 
@@ -73,6 +73,7 @@ fn leg(security: Security) -> Negotiation {
         rtcp_mux: true,
         announce_ssrc: true,
         dtls_setup: OfferedSetup::ActPass,
+        dtls_newest: DtlsVersion::V1_3,
         ice: IceMode::Full,
     };
     let local = Local {

@@ -13,7 +13,7 @@ use wabridge::config::{
 use wabridge::media::bridge::{Digits, Dtx, Habits};
 use wabridge::media::gain::Decibels;
 use wabridge::party::{Dialling, PhoneNumber};
-use wabridge::sdp::{Codec, IceMode, OfferedSetup, Policy, Security, Suite};
+use wabridge::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security, Suite};
 use wabridge::sip::endpoint::Login;
 use wabridge::sip::flow::{Host, ListenerId, NextHop, Transport};
 
@@ -192,6 +192,7 @@ fn meta() -> Profile {
         },
         sdp: Policy {
             dtls_setup: OfferedSetup::ActPass,
+            dtls_newest: DtlsVersion::V1_2,
             ice: IceMode::Full,
             codecs: vec![Codec::Opus],
             own_order: false,
@@ -243,6 +244,7 @@ fn pbx() -> Profile {
         },
         sdp: Policy {
             dtls_setup: OfferedSetup::ActPass,
+            dtls_newest: DtlsVersion::V1_2,
             ice: IceMode::Full,
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::Opus],
             own_order: false,

@@ -63,6 +63,7 @@ impl Peer {
                     DtlsRole::Client => DtlsRole::Server,
                     DtlsRole::Server => DtlsRole::Client,
                 },
+                newest: dtls.newest,
                 fingerprints: vec![bridge_fingerprint()],
             },
         };

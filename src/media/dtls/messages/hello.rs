@@ -1,12 +1,15 @@
 //! Hellos and their extensions.
 
-use super::DTLS_1_2;
+use super::{DTLS_1_2, DTLS_1_3};
 use crate::media::dtls::certificate::SCHEMES;
+use crate::media::dtls::exchange::Exchange;
 use crate::media::dtls::suite::{CipherSuite, Group};
+use crate::media::dtls::v13;
 use crate::media::dtls::wire::{Malformed, Reader, numbers, put_u16, put_vector8, put_vector16};
+use crate::sdp::DtlsVersion;
 
 /// Extensions that mean something here.
-mod extension {
+pub mod extension {
     /// RFC 8422 §5.1.1.
     pub const SUPPORTED_GROUPS: u16 = 10;
     /// RFC 8422 §5.1.2.
@@ -17,6 +20,12 @@ mod extension {
     pub const USE_SRTP: u16 = 14;
     /// RFC 7627.
     pub const EXTENDED_MASTER_SECRET: u16 = 23;
+    /// RFC 8446 §4.2.1.
+    pub const SUPPORTED_VERSIONS: u16 = 43;
+    /// RFC 8446 §4.2.2.
+    pub const COOKIE: u16 = 44;
+    /// RFC 8446 §4.2.8.
+    pub const KEY_SHARE: u16 = 51;
     /// RFC 5746.
     pub const RENEGOTIATION_INFO: u16 = 0xff01;
 }
@@ -24,17 +33,32 @@ mod extension {
 /// Stands in the list of suites for an empty renegotiation_info (RFC 5746 §3.3).
 const RENEGOTIATION_SCSV: u16 = 0x00ff;
 /// The only method there may be, and one that a client has to offer (RFC 5246 §7.4.1.2).
-const NO_COMPRESSION: u8 = 0;
+pub const NO_COMPRESSION: u8 = 0;
+
+/// More of them in one hello are nobody's.
+const MOST_EXTENSIONS: usize = 100;
 
 /// As a server reads it.
 pub struct ClientHello<'a> {
     pub random: [u8; 32],
+    pub cookie: &'a [u8],
+    pub compressions: &'a [u8],
     suites: &'a [u8],
     groups: Option<&'a [u8]>,
+    schemes: Option<&'a [u8]>,
     pub point_formats: bool,
     profiles: Option<&'a [u8]>,
     pub extended_master_secret: bool,
     pub renegotiation_info: bool,
+    versions: Option<&'a [u8]>,
+    shares: Option<&'a [u8]>,
+}
+
+/// What 1.3 has in a ClientHello besides.
+pub struct Newer<'a> {
+    pub shares: &'a [Exchange],
+    /// Of a HelloRetryRequest, or empty.
+    pub cookie: &'a [u8],
 }
 
 impl<'a> ClientHello<'a> {
@@ -45,19 +69,25 @@ impl<'a> ClientHello<'a> {
         }
         let random = reader.array()?;
         let _session = reader.vector8()?;
-        let _cookie = reader.vector8()?;
+        let cookie = reader.vector8()?;
         let suites = reader.vector16()?;
-        if !reader.vector8()?.contains(&NO_COMPRESSION) {
+        let compressions = reader.vector8()?;
+        if !compressions.contains(&NO_COMPRESSION) {
             return Err(Malformed);
         }
         let mut hello = Self {
             random,
+            cookie,
+            compressions,
             suites,
             groups: None,
+            schemes: None,
             point_formats: false,
             profiles: None,
             extended_master_secret: false,
             renegotiation_info: numbers(suites).any(|code| code == RENEGOTIATION_SCSV),
+            versions: None,
+            shares: None,
         };
         for_each_extension(reader, |kind, body| hello.read(kind, body))?;
         Ok(hello)
@@ -67,6 +97,9 @@ impl<'a> ClientHello<'a> {
         match kind {
             extension::SUPPORTED_GROUPS => self.groups = Some(Reader::new(body).vector16()?),
             extension::POINT_FORMATS => self.point_formats = true,
+            extension::SIGNATURE_ALGORITHMS => self.schemes = Some(Reader::new(body).vector16()?),
+            extension::SUPPORTED_VERSIONS => self.versions = Some(Reader::new(body).vector8()?),
+            extension::KEY_SHARE => self.shares = Some(Reader::new(body).vector16()?),
             extension::USE_SRTP => self.profiles = Some(Reader::new(body).vector16()?),
             extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
             extension::RENEGOTIATION_INFO => self.renegotiation_info = first_handshake(body)?,
@@ -75,18 +108,52 @@ impl<'a> ClientHello<'a> {
         Ok(())
     }
 
-    pub fn offers_suite(&self, suite: CipherSuite) -> bool {
-        numbers(self.suites).any(|code| code == suite.code())
+    /// One that says nothing of versions speaks 1.2 (RFC 8446 §4.2.1).
+    pub fn offers_version(&self, version: DtlsVersion) -> bool {
+        let wanted = match version {
+            DtlsVersion::V1_2 => DTLS_1_2,
+            DtlsVersion::V1_3 => DTLS_1_3,
+        };
+        let Some(versions) = self.versions else {
+            return wanted == DTLS_1_2;
+        };
+        numbers(versions).any(|code| code == wanted)
+    }
+
+    pub fn offers_suite(&self, code: u16) -> bool {
+        numbers(self.suites).any(|offered| offered == code)
+    }
+
+    pub fn offers_scheme(&self, scheme: u16) -> bool {
+        self.schemes
+            .is_some_and(|schemes| numbers(schemes).any(|code| code == scheme))
+    }
+
+    /// Of ours, those that the client has, best first.
+    pub fn groups(&self) -> impl Iterator<Item = Group> {
+        let groups = self.groups.unwrap_or_default();
+        let has = move |group: &Group| numbers(groups).any(|code| code == group.code());
+        Group::ALL.into_iter().filter(has)
+    }
+
+    /// Its half of an exchange (RFC 8446 §4.2.8).
+    pub fn share(&self, group: Group) -> Result<Option<&'a [u8]>, Malformed> {
+        let mut shares = Reader::new(self.shares.unwrap_or_default());
+        while !shares.is_empty() {
+            let (code, public) = (shares.u16()?, shares.vector16()?);
+            if code == group.code() {
+                return Ok(Some(public));
+            }
+        }
+        Ok(None)
     }
 
     /// Our best group that the client has. One that lists none takes P-256 (RFC 8422 §4).
     pub fn group(&self) -> Option<Group> {
-        let Some(groups) = self.groups else {
-            return Some(Group::P256);
-        };
-        Group::ALL
-            .into_iter()
-            .find(|group| numbers(groups).any(|code| code == group.code()))
+        match self.groups {
+            None => Some(Group::P256),
+            Some(_) => self.groups().next(),
+        }
     }
 
     pub fn offers_profile(&self, profile: u16) -> bool {
@@ -94,16 +161,23 @@ impl<'a> ClientHello<'a> {
             .is_some_and(|profiles| numbers(profiles).any(|code| code == profile))
     }
 
-    /// Ours. `cookie` is a server's that wants to see it again (RFC 6347 §4.2.1).
-    pub fn write(random: &[u8; 32], cookie: &[u8], profiles: &[u16]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(160);
+    /// Ours. `cookie` is that of a server of 1.2 that wants to see it again (RFC 6347 §4.2.1); `newer`: 1.3 is offered, too.
+    pub fn write(
+        random: &[u8; 32],
+        cookie: &[u8],
+        profiles: &[u16],
+        newer: Option<&Newer<'_>>,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(300);
         put_u16(&mut out, DTLS_1_2);
         out.extend_from_slice(random);
         put_vector8(&mut out, &[]);
         put_vector8(&mut out, cookie);
-        put_vector16(&mut out, &list(CipherSuite::ALL.map(CipherSuite::code)));
+        let newer_suites = newer.iter().flat_map(|_| v13::SUITES);
+        let suites = newer_suites.chain(CipherSuite::ALL.map(CipherSuite::code));
+        put_vector16(&mut out, &list(suites));
         put_vector8(&mut out, &[NO_COMPRESSION]);
-        let mut extensions = Vec::with_capacity(80);
+        let mut extensions = Vec::with_capacity(200);
         let groups = list(Group::ALL.map(Group::code));
         put_list(&mut extensions, extension::SUPPORTED_GROUPS, &groups);
         put_extension(&mut extensions, extension::POINT_FORMATS, &[1, 0]);
@@ -117,6 +191,9 @@ impl<'a> ClientHello<'a> {
             extension::USE_SRTP,
             &use_srtp(profiles.iter().copied()),
         );
+        if let Some(newer) = newer {
+            newer.write(&mut extensions);
+        }
         put_extension(&mut extensions, extension::EXTENDED_MASTER_SECRET, &[]);
         put_extension(&mut extensions, extension::RENEGOTIATION_INFO, &[0]);
         put_vector16(&mut out, &extensions);
@@ -124,7 +201,24 @@ impl<'a> ClientHello<'a> {
     }
 }
 
-/// As a client reads it, and as a server writes it.
+impl Newer<'_> {
+    fn write(&self, extensions: &mut Vec<u8>) {
+        let mut versions = Vec::with_capacity(5);
+        put_vector8(&mut versions, &list([DTLS_1_3, DTLS_1_2]));
+        put_extension(extensions, extension::SUPPORTED_VERSIONS, &versions);
+        if !self.cookie.is_empty() {
+            put_list(extensions, extension::COOKIE, self.cookie);
+        }
+        let mut shares = Vec::with_capacity(110);
+        for share in self.shares {
+            put_u16(&mut shares, share.group().code());
+            put_vector16(&mut shares, share.public());
+        }
+        put_list(extensions, extension::KEY_SHARE, &shares);
+    }
+}
+
+/// As a client reads it, and as a server of 1.2 writes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerHello {
     pub random: [u8; 32],
@@ -134,6 +228,8 @@ pub struct ServerHello {
     /// Whether the client said the same; only then a server may (RFC 5246 §7.4.1.4).
     pub point_formats: bool,
     pub renegotiation_info: bool,
+    /// Which only a server of 1.3 chooses by name (RFC 8446 §4.2.1).
+    pub version: Option<u16>,
 }
 
 impl ServerHello {
@@ -155,6 +251,7 @@ impl ServerHello {
             extended_master_secret: false,
             point_formats: false,
             renegotiation_info: false,
+            version: None,
         };
         for_each_extension(reader, |kind, body| hello.read(kind, body))?;
         Ok(hello)
@@ -166,6 +263,7 @@ impl ServerHello {
             extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
             extension::POINT_FORMATS => self.point_formats = true,
             extension::RENEGOTIATION_INFO => self.renegotiation_info = first_handshake(body)?,
+            extension::SUPPORTED_VERSIONS => self.version = Some(Reader::new(body).u16()?),
             _ => {}
         }
         Ok(())
@@ -210,7 +308,8 @@ fn is_dtls(version: u16) -> bool {
     version & 0xff00 == 0xfe00 && version <= DTLS_1_2
 }
 
-fn for_each_extension<'a>(
+/// None of them twice (RFC 5246 §7.4.1.4, RFC 8446 §4.2).
+pub fn for_each_extension<'a>(
     mut reader: Reader<'a>,
     mut read: impl FnMut(u16, &'a [u8]) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
@@ -219,8 +318,13 @@ fn for_each_extension<'a>(
     }
     let mut extensions = Reader::new(reader.vector16()?);
     reader.finish()?;
+    let mut seen = Vec::new();
     while !extensions.is_empty() {
         let kind = extensions.u16()?;
+        if seen.contains(&kind) || seen.len() == MOST_EXTENSIONS {
+            return Err(Malformed);
+        }
+        seen.push(kind);
         read(kind, extensions.vector16()?)?;
     }
     Ok(())
@@ -235,7 +339,7 @@ fn first_handshake(renegotiation_info: &[u8]) -> Result<bool, Malformed> {
 }
 
 /// Exactly one, and no identifier of master keys, since we offer none: it would stand in every packet (RFC 5764 §4.1.3).
-fn chosen_profile(use_srtp: &[u8]) -> Result<u16, Malformed> {
+pub fn chosen_profile(use_srtp: &[u8]) -> Result<u16, Malformed> {
     let mut reader = Reader::new(use_srtp);
     let mut profiles = numbers(reader.vector16()?);
     let identifier = reader.vector8()?;
@@ -246,23 +350,23 @@ fn chosen_profile(use_srtp: &[u8]) -> Result<u16, Malformed> {
     }
 }
 
-fn put_extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
+pub fn put_extension(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
     put_u16(out, kind);
     put_vector16(out, body);
 }
 
-fn put_list(out: &mut Vec<u8>, kind: u16, values: &[u8]) {
+pub fn put_list(out: &mut Vec<u8>, kind: u16, values: &[u8]) {
     let mut body = Vec::with_capacity(values.len() + 2);
     put_vector16(&mut body, values);
     put_extension(out, kind, &body);
 }
 
-fn list(values: impl IntoIterator<Item = u16>) -> Vec<u8> {
+pub fn list(values: impl IntoIterator<Item = u16>) -> Vec<u8> {
     values.into_iter().flat_map(u16::to_be_bytes).collect()
 }
 
 /// Profiles, and no master key identifier.
-fn use_srtp(profiles: impl IntoIterator<Item = u16>) -> Vec<u8> {
+pub fn use_srtp(profiles: impl IntoIterator<Item = u16>) -> Vec<u8> {
     let mut body = Vec::with_capacity(8);
     put_vector16(&mut body, &list(profiles));
     put_vector8(&mut body, &[]);
@@ -275,13 +379,13 @@ mod tests {
 
     #[test]
     fn our_client_hello_is_read_back() {
-        let body = ClientHello::write(&[7; 32], b"cookie", &[1, 7]);
+        let body = ClientHello::write(&[7; 32], b"cookie", &[1, 7], None);
         let hello = ClientHello::parse(&body).unwrap();
         assert_eq!(hello.random, [7; 32]);
         assert!(
             CipherSuite::ALL
                 .iter()
-                .all(|suite| hello.offers_suite(*suite))
+                .all(|suite| hello.offers_suite(suite.code()))
         );
         assert_eq!(hello.group(), Some(Group::X25519));
         assert!(hello.offers_profile(1) && hello.offers_profile(7) && !hello.offers_profile(2));
@@ -302,6 +406,7 @@ mod tests {
             extended_master_secret: true,
             point_formats: true,
             renegotiation_info: true,
+            version: None,
         };
         assert_eq!(ServerHello::parse(&hello.write()), Ok(hello));
     }
@@ -346,7 +451,7 @@ mod tests {
         let body = server_hello(kind, &verify_data);
         assert_eq!(ServerHello::parse(&body), Err(Malformed));
 
-        let mut hello = ClientHello::write(&[7; 32], &[], &[1]);
+        let mut hello = ClientHello::write(&[7; 32], &[], &[1], None);
         assert!(ClientHello::parse(&hello).is_ok());
         // The last extension of ours; what it says is one byte longer then.
         assert_eq!(hello.pop(), Some(0));
@@ -359,7 +464,7 @@ mod tests {
 
     #[test]
     fn who_insists_on_compression_is_refused() {
-        let mut hello = ClientHello::write(&[7; 32], &[], &[1]);
+        let mut hello = ClientHello::write(&[7; 32], &[], &[1], None);
         let method = 2 + 32 + 1 + 1 + 10 + 1;
         assert_eq!(hello[method - 1..=method], [1, NO_COMPRESSION]);
         hello[method] = 1;

@@ -1,6 +1,6 @@
 //! Certificates, key exchange and signatures.
 
-use crate::media::dtls::certificate::{OUR_SCHEME, SCHEMES};
+use crate::media::dtls::certificate::SCHEMES;
 use crate::media::dtls::suite::Group;
 use crate::media::dtls::wire::{
     Malformed, Reader, put_u16, put_vector8, put_vector16, put_vector24,
@@ -47,9 +47,8 @@ impl<'a> Signed<'a> {
         Ok(Self { scheme, signature })
     }
 
-    /// Of ours, which are all of one scheme.
-    pub fn write(out: &mut Vec<u8>, signature: &[u8]) {
-        put_u16(out, OUR_SCHEME);
+    pub fn write(out: &mut Vec<u8>, scheme: u16, signature: &[u8]) {
+        put_u16(out, scheme);
         put_vector16(out, signature);
     }
 }

@@ -1,5 +1,7 @@
 //! A client and a server in a simulated network.
 
+mod newer;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::entropy::Entropy;
 use crate::media::link::{Datagram, Link};
-use crate::sdp::{CryptoPair, Fingerprint, Suite};
+use crate::sdp::{CryptoPair, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, Suite};
 
 const RTT: Duration = Duration::from_millis(100);
 const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 1], 4000);
@@ -30,6 +32,26 @@ fn identities() -> [Arc<Identity>; 2] {
     let make = || Arc::new(identity());
     BOTH.get_or_init(|| [make(), make()]).clone()
 }
+
+/// `peer`: who is expected.
+fn terms(role: DtlsRole, newest: DtlsVersion, peer: &Identity) -> DtlsTerms {
+    DtlsTerms {
+        role,
+        newest,
+        fingerprints: vec![fingerprint_of(peer)],
+    }
+}
+
+fn engine(terms: DtlsTerms, identity: &Arc<Identity>, profiles: &[Suite]) -> Engine {
+    let seed = match terms.role {
+        DtlsRole::Client => 1,
+        DtlsRole::Server => 2,
+    };
+    let entropy = Entropy::from_seed([seed; 32]);
+    Engine::new(epoch(), terms, identity.clone(), profiles.to_vec(), entropy)
+}
+
+const ROLES: [DtlsRole; 2] = [DtlsRole::Client, DtlsRole::Server];
 
 fn fingerprint_of(identity: &Identity) -> Fingerprint {
     Fingerprint::of(identity.certificate())
@@ -54,25 +76,20 @@ impl World {
     }
 
     fn with(client: &[Suite], server: &[Suite]) -> Self {
+        Self::of([DtlsVersion::V1_2; 2], [client, server])
+    }
+
+    fn of(newest: [DtlsVersion; 2], profiles: [&[Suite]; 2]) -> Self {
         let [ours, theirs] = identities();
-        let entropy = |seed| Entropy::from_seed([seed; 32]);
-        let of = |identity| vec![fingerprint_of(identity)];
+        let terms = [
+            terms(DtlsRole::Client, newest[0], &theirs),
+            terms(DtlsRole::Server, newest[1], &ours),
+        ];
+        let [client, server] = terms;
         Self {
             engines: [
-                Some(Engine::client(
-                    epoch(),
-                    ours.clone(),
-                    of(&theirs),
-                    client.to_vec(),
-                    entropy(1),
-                )),
-                Some(Engine::server(
-                    epoch(),
-                    theirs.clone(),
-                    of(&ours),
-                    server.to_vec(),
-                    entropy(2),
-                )),
+                Some(engine(client, &ours, profiles[0])),
+                Some(engine(server, &theirs, profiles[1])),
             ],
             events: [Vec::new(), Vec::new()],
             link: Link::new(1, RTT / 2),
@@ -214,12 +231,9 @@ fn another_certificate_than_the_described_is_refused_by_either() {
     for at in [0, 1] {
         let mut world = World::new();
         let [ours, theirs] = identities();
-        let wrong = vec![fingerprint_of(if at == 0 { &ours } else { &theirs })];
-        let (profiles, entropy) = (PROFILES.to_vec(), Entropy::from_seed([1; 32]));
-        world.engines[at] = Some(match at {
-            0 => Engine::client(epoch(), ours, wrong, profiles, entropy),
-            _ => Engine::server(epoch(), theirs, wrong, profiles, entropy),
-        });
+        let own = [&ours, &theirs][at];
+        let wrong = terms(ROLES[at], DtlsVersion::V1_2, own);
+        world.engines[at] = Some(engine(wrong, own, &PROFILES));
         world.run(Duration::from_secs(5));
         let failures = world.failures();
         assert_eq!(failures[at], Some(Failure::Fingerprint));
@@ -238,10 +252,8 @@ fn a_certificate_without_its_key_is_refused_by_either() {
             (&theirs, &ours)
         };
         let impostor = Arc::new(identity().showing(shown));
-        let (fingerprints, entropy) = (vec![fingerprint_of(peer)], Entropy::from_seed([1; 32]));
-        let make = [Engine::client, Engine::server][at];
-        let engine = make(epoch(), impostor, fingerprints, PROFILES.to_vec(), entropy);
-        world.engines[at] = Some(engine);
+        let terms = terms(ROLES[at], DtlsVersion::V1_2, peer);
+        world.engines[at] = Some(engine(terms, &impostor, &PROFILES));
         world.run(Duration::from_secs(5));
         let failures = world.failures();
         assert_eq!(failures[1 - at], Some(Failure::Signature));
@@ -276,10 +288,9 @@ fn a_turned_bit_gives_the_same_keys_or_none() {
 fn one_of_several_fingerprints_suffices() {
     let mut world = World::new();
     let [ours, theirs] = identities();
-    let several = vec![fingerprint_of(&ours), fingerprint_of(&theirs)];
-    let entropy = Entropy::from_seed([1; 32]);
-    let client = Engine::client(epoch(), ours, several, PROFILES.to_vec(), entropy);
-    world.engines[0] = Some(client);
+    let mut terms = terms(DtlsRole::Client, DtlsVersion::V1_2, &ours);
+    terms.fingerprints.push(fingerprint_of(&theirs));
+    world.engines[0] = Some(engine(terms, &ours, &PROFILES));
     world.run(Duration::from_secs(5));
     world.assert_secured(Suite::AesCm128HmacSha1_80);
 }
@@ -473,9 +484,8 @@ const COOKIE_WANTED: [u8; 32] = [
 #[test]
 fn a_cookie_is_returned_once() {
     let [ours, theirs] = identities();
-    let of = vec![fingerprint_of(&theirs)];
-    let entropy = Entropy::from_seed([1; 32]);
-    let mut client = Engine::client(epoch(), ours, of, PROFILES.to_vec(), entropy);
+    let terms = terms(DtlsRole::Client, DtlsVersion::V1_2, &theirs);
+    let mut client = engine(terms, &ours, &PROFILES);
     let mut buffer = [0; MAX_DATAGRAM];
     let first = client.poll_transmit(&mut buffer).unwrap();
     client.handle_datagram(epoch(), &COOKIE_WANTED);
