@@ -148,7 +148,7 @@ fn media_plane(config: &Config, entropy: Entropy) -> Result<MediaPlane, StartErr
     Ok(plane)
 }
 
-/// A call holds four sockets and each peer one: the soft limit of 1024 is far too low. Best effort, told when refused.
+/// A call holds six sockets and each peer one: the soft limit of 1024 is far too low. Best effort, told when refused.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

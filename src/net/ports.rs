@@ -114,8 +114,8 @@ impl PortStock {
 impl BoundPair {
     fn bind(address: IpAddr, port: u16) -> io::Result<Self> {
         Ok(Self {
-            rtp: bind_media(SocketAddr::new(address, port))?,
-            rtcp: bind_media(SocketAddr::new(address, port + 1))?,
+            rtp: bound(SocketAddr::new(address, port), Sharing::Alone)?,
+            rtcp: bound(SocketAddr::new(address, port + 1), Sharing::Alone)?,
         })
     }
 
@@ -127,12 +127,30 @@ impl BoundPair {
     }
 }
 
+/// A second socket on the port of `listening`, which takes what comes from `peer` and sends there at less cost: the kernel
+/// has looked up the way beforehand. What comes from elsewhere still reaches `listening`.
+///
+/// The port is shared only now and by us alone: binding a port that another program holds still fails.
+pub fn connect_beside(listening: &UdpSocket, peer: SocketAddr) -> io::Result<UdpSocket> {
+    sockopt::set_socket_reuseport(listening, true)?;
+    let socket = bound(listening.local_addr()?, Sharing::WithOurs)?;
+    socket.connect(peer)?;
+    Ok(socket)
+}
+
 /// DSCP EF for voice (RFC 4594 §4.1), in the upper six bits of the former TOS byte.
 const EXPEDITED_FORWARDING: u8 = 46 << 2;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    /// With another socket of this process that allows it.
+    WithOurs,
+}
+
 /// A socket at `::` serves both families, whatever the system's habit is (RFC 3493 §5.3). It takes IPv4 addresses to send
 /// to as they are, and tells them in the form that [`in_own_family`] undoes.
-fn bind_media(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bound(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -141,6 +159,9 @@ fn bind_media(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    if sharing == Sharing::WithOurs {
+        sockopt::set_socket_reuseport(&socket, true)?;
     }
     rustix::net::bind(&socket, &address)?;
     let socket = UdpSocket::from(socket);
@@ -206,6 +227,68 @@ mod tests {
         stock.release(now, 41010);
         assert!(stock.bind(now + Duration::from_secs(29), 1).is_empty());
         assert_eq!(stock.bind(now + Duration::from_secs(30), 1), [41010]);
+    }
+
+    fn send_until_read(from: &UdpSocket, to: u16, at: &UdpSocket) -> Vec<u8> {
+        let mut buffer = [0; 16];
+        from.send_to(b"word", (LOCALHOST, to)).unwrap();
+        at.set_nonblocking(false).unwrap();
+        at.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let (len, _) = at.recv_from(&mut buffer).expect("it came to this socket");
+        at.set_nonblocking(true).unwrap();
+        buffer[..len].to_vec()
+    }
+
+    #[test]
+    fn connected_socket_takes_its_peer_and_the_listening_one_all_others() {
+        let now = Instant::now();
+        let mut stock = stock(41070..=41071);
+        stock.bind(now, 1);
+        let pair = stock.take(41070).unwrap();
+        let peers = [0; 20].map(|_| UdpSocket::bind((LOCALHOST, 0)).unwrap());
+        let [first, second, others @ ..] = &peers;
+
+        let connected = connect_beside(&pair.rtp, first.local_addr().unwrap()).unwrap();
+        assert_eq!(connected.local_addr().unwrap().port(), 41070);
+        assert_eq!(send_until_read(first, 41070, &connected), b"word");
+        for other in others {
+            assert_eq!(send_until_read(other, 41070, &pair.rtp), b"word");
+        }
+        assert!(connected.recv_from(&mut [0; 16]).is_err());
+
+        connected.connect(second.local_addr().unwrap()).unwrap();
+        assert_eq!(send_until_read(second, 41070, &connected), b"word");
+        assert_eq!(send_until_read(first, 41070, &pair.rtp), b"word");
+    }
+
+    #[test]
+    fn socket_of_both_families_is_connected_to_either() {
+        let (v4, v6) = (LOCALHOST, IpAddr::V6(Ipv6Addr::LOCALHOST));
+        for (port, address) in [(41060, v4), (41062, v6)] {
+            let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+            let listening = bound(any, Sharing::Alone).unwrap();
+            let peer = UdpSocket::bind((address, 0)).unwrap();
+            let there = peer.local_addr().unwrap();
+            let connected = connect_beside(&listening, there).unwrap();
+            connected.set_nonblocking(false).unwrap();
+            connected.send(b"there?").unwrap();
+            let (_, ours) = peer.recv_from(&mut [0; 16]).unwrap();
+            assert_eq!(ours, SocketAddr::new(address, port));
+            peer.send_to(b"here", ours).unwrap();
+            let (_, from) = connected.recv_from(&mut [0; 16]).unwrap();
+            assert_eq!(in_own_family(from), there);
+        }
+    }
+
+    #[test]
+    fn port_of_a_connected_pair_is_no_other_program_s() {
+        let now = Instant::now();
+        let mut stock = stock(41080..=41081);
+        stock.bind(now, 1);
+        let pair = stock.take(41080).unwrap();
+        let peer = UdpSocket::bind((LOCALHOST, 0)).unwrap();
+        let _connected = connect_beside(&pair.rtp, peer.local_addr().unwrap()).unwrap();
+        assert!(UdpSocket::bind((LOCALHOST, 41080)).is_err());
     }
 
     #[test]

@@ -187,6 +187,7 @@ impl Worker {
             if let Some(busy) = self.meter.sleeps(now) {
                 self.turn_valve(busy);
                 self.tell_relief();
+                self.settle();
             }
             if let Err(error) = self.poller.wait(&mut batch, self.patience(now)) {
                 tracing::error!(%error, "media worker cannot wait for packets");
@@ -245,6 +246,18 @@ impl Worker {
             .tell_relief(self.valve.open(), relieved as u32);
     }
 
+    fn settle(&mut self) {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if let Some(Slot {
+                state: State::Carried(carried),
+                ..
+            }) = slot
+            {
+                carried.settle(&self.poller, index);
+            }
+        }
+    }
+
     fn relieve(&mut self, index: usize) {
         let relief = match self.valve.relieves(index, self.slots.len()) {
             true => Relief::Full,
@@ -279,7 +292,7 @@ impl Worker {
                 Ready::Socket(number) => {
                     let name = SocketName::from_number(number);
                     self.with(name.slot, |carried| {
-                        carried.receive(name.side, name.channel, buffer);
+                        carried.receive(name.side, name.socket, buffer);
                     });
                 }
             }
