@@ -27,6 +27,7 @@ pub mod rtp;
 mod sender;
 pub mod shorten;
 pub mod source;
+pub mod squeeze;
 pub mod srtp;
 pub mod ticks;
 pub mod tones;

@@ -3,7 +3,7 @@
 //! **Fed** (toward WhatsApp). The stream is a row of slots of 20 ms that never ends; `due` is when the next slot must
 //! leave at the latest. A frame from the other side takes the next slot as it arrives, ahead of `due`; by how much is
 //! the *margin* (and, with one slot, the longest time without a packet). It is the delay that the receiver sees; what else
-//! the bridge adds is the rest of a frame that waits for the next packet (`needs_no_more`). At `due` with nothing there,
+//! the bridge adds is the rest of a frame that waits for the next packet, until `is_in_time` lets it go. At `due` with nothing there,
 //! fill takes the slot.
 //!
 //! * Sound after silence begins with a margin of at least `CUSHION`: one more frame of fill leaves first if need be. So the
@@ -12,8 +12,8 @@
 //!   grows to what the peer's jitter needs and no further than `MARGIN_MAX`: of a burst beyond that, frames wait and leave
 //!   one in a slot.
 //! * When for `WINDOW` no frame was nearer to its slot than `EXCESS`, what is above `CUSHION` is `surplus`: whoever makes the
-//!   frames is to leave out so much, where it is not heard. So delay left over from a burst, or from a peer whose clock
-//!   runs fast, is given back.
+//!   frames is to leave out so much, where it is not heard, or a frame at a time to let them wait and become less there. So
+//!   delay left over from a burst, or from a peer whose clock runs fast, is given back.
 //!
 //! **Following** (toward a PBX). Nothing is made up: a frame leaves as it arrives, and the receiver's jitter buffer sees
 //! the sender's own rhythm. Timestamps skip what the sender skipped: by its timestamps within one run of packets, by the
@@ -164,11 +164,11 @@ impl Pacer {
         (self.watch.surplus, need)
     }
 
-    /// What waits besides is of no use: there is no clock to be ahead of, or frames were well ahead of it of late.
-    pub fn needs_no_more(&self) -> bool {
+    /// Of late every frame was there before its slot; without slots none is late.
+    pub fn is_in_time(&self) -> bool {
         match self.mode {
             Mode::Following => true,
-            Mode::Fed => self.watch.before.is_some_and(|lowest| lowest >= CUSHION),
+            Mode::Fed => self.watch.before.is_some_and(|lowest| !lowest.is_zero()),
         }
     }
 
@@ -177,7 +177,8 @@ impl Pacer {
         self.watch.surplus = self.watch.surplus - ticks;
         self.watch.frames = 0;
         self.watch.lowest = Duration::MAX;
-        self.watch.before = None;
+        let left = |before: Duration| before.saturating_sub(ticks.duration());
+        self.watch.before = self.watch.before.map(left);
     }
 
     /// When the next slot leaves whatever there is.

@@ -194,9 +194,9 @@ fn first_words_to_the_pbx_wait_too() {
     assert!(last.at <= ms(4_000));
 }
 
-/// Word after word from WhatsApp, and the PBX can be sent to so much later. How late the last word begins there, without
-/// what Opus itself takes.
-fn lateness_at_the_pbx(later: Duration) -> Duration {
+/// WhatsApp says `sound` from the beginning, and the PBX can be sent to so much later. How late `mark` finds its place in
+/// what comes there, without what Opus itself takes.
+fn lateness_at_the_pbx(sound: &[i16], mark: fn(&[i16]) -> usize, later: Duration) -> Duration {
     let mut world = World::new();
     world.agree(Side::A, whatsapp());
     world.agree(Side::B, pbx(Codec::Pcmu));
@@ -205,7 +205,7 @@ fn lateness_at_the_pbx(later: Duration) -> Duration {
     let mut alone = opus::Decoder::new(8_000, opus::Channels::Mono).unwrap();
     let mut stream = Stream::new(3, crate::world::OPUS);
     let mut undelayed = Vec::new();
-    for (n, frame) in words(20, 150, 150).chunks_exact(160).enumerate() {
+    for (n, frame) in sound.chunks_exact(160).enumerate() {
         let payload = encoder.encode_vec(frame, 400).unwrap();
         let mut samples = [0; 160];
         alone.decode(&payload, &mut samples, false).unwrap();
@@ -216,14 +216,14 @@ fn lateness_at_the_pbx(later: Duration) -> Duration {
     world.command(Command::Start { side: Side::A });
     world.run(later);
     world.command(Command::Start { side: Side::B });
-    world.run(ms(7_000));
-    let mut heard = vec![0; 8 * 7_000];
+    world.run(ms(9_000));
+    let mut heard = vec![0; 8 * 9_000];
     for packet in &world.heard.b {
         let at = packet.at.as_micros() as usize / 125;
         let room = &mut heard[at..at + packet.payload.len()];
         Law::Mu.decode(&packet.payload, room);
     }
-    let begins = last_beginning(&heard) - last_beginning(&undelayed);
+    let begins = mark(&heard) - mark(&undelayed);
     Duration::from_micros(125 * begins as u64)
 }
 
@@ -238,10 +238,53 @@ fn last_beginning(sound: &[i16]) -> usize {
     8 * (pause.unwrap() + 60)
 }
 
+/// The sample at which a voice is raised that murmured before.
+fn raised(sound: &[i16]) -> usize {
+    let raised = sound.iter().position(|sample| *sample > 5_000);
+    raised.unwrap()
+}
+
 #[test]
 fn no_part_of_a_frame_goes_on_waiting() {
     for later in [0, 333, 507, 618] {
-        let late = lateness_at_the_pbx(ms(later));
+        let late = lateness_at_the_pbx(&words(20, 150, 150), last_beginning, ms(later));
         assert!(late <= ms(2), "{later} ms later: {late:?}");
+    }
+}
+
+/// The same from the PBX to WhatsApp.
+#[test]
+fn no_part_of_a_frame_waits_for_a_pause_toward_whatsapp() {
+    let murmur = vowel(7_000).iter().map(|sample| sample / 3).collect();
+    let sound = [murmur, vowel(500)].concat();
+    let raised_at = |later| {
+        let world = late_start(ms(1_000), &sound, ms(later));
+        let mut heard = vec![0; 8 * 9_000];
+        let mut decoder = opus::Decoder::new(8_000, opus::Channels::Mono).unwrap();
+        for packet in &world.heard.a {
+            let at = packet.at.as_micros() as usize / 125;
+            let mut samples = [0; 960];
+            let count = decoder
+                .decode(&packet.payload, &mut samples, false)
+                .unwrap();
+            heard[at..at + count].copy_from_slice(&samples[..count]);
+        }
+        raised(&heard) as u64
+    };
+    let prompt = raised_at(0);
+    for later in [333, 340, 347, 353, 507, 618] {
+        let late = Duration::from_micros(125 * (raised_at(later) - prompt));
+        assert!(late <= ms(1), "{later} ms later: {late:?}");
+    }
+}
+
+#[test]
+fn no_part_of_a_frame_waits_for_a_pause() {
+    let murmur = vowel(7_000).iter().map(|sample| sample / 3).collect();
+    let sound = [murmur, vowel(500)].concat();
+    for later in [0, 333, 507, 618] {
+        let late = lateness_at_the_pbx(&sound, raised, ms(later));
+        // The voice may be raised within a period of 8 ms, at either end of it.
+        assert!(late <= ms(1), "{later} ms later: {late:?}");
     }
 }

@@ -23,7 +23,7 @@ use crate::media::outbox::Outbox;
 use crate::media::pacer::{Candidate, Gap, Verdict};
 use crate::media::rate::Rate;
 use crate::media::reorder::Ordered;
-use crate::media::shorten::{Need, SHORTEST};
+use crate::media::shorten::Need;
 use crate::media::ticks::Ticks;
 use crate::sdp::Codec;
 
@@ -37,6 +37,8 @@ const LONG: Ticks = Ticks(1_600);
 pub struct Direction {
     codecs: Codecs,
     pcm: Pcm,
+    /// So much waits, but for a slot that is due.
+    held: Ticks,
     events: EventReceiver,
     timeline: Timeline,
     /// Fill sent since the last sound.
@@ -81,6 +83,7 @@ impl Direction {
         Self {
             codecs: Codecs::new(),
             pcm: Pcm::new(Rate::Narrow),
+            held: Ticks::ZERO,
             events: EventReceiver::default(),
             timeline: Timeline::default(),
             filled: Ticks::ZERO,
@@ -154,6 +157,7 @@ impl Direction {
     /// A slot that is due: what waits takes it. A short hole is concealed, a long one is silence.
     pub fn fill(&mut self, now: Instant, out: &mut Out<'_>) {
         if self.pcm.has_frame() {
+            self.held = Ticks::ZERO;
             return self.catch_up(now, out);
         }
         let made_up = Ticks::FRAME - self.pcm.len();
@@ -205,6 +209,7 @@ impl Direction {
 
     /// What is left of a packet belongs to nothing that follows, unless more waits.
     fn drop_rest(&mut self) {
+        self.held = Ticks::ZERO;
         if !self.pcm.has_frame() {
             self.pcm.clear();
             self.in_band.iter_mut().for_each(InBand::reset);
@@ -370,7 +375,6 @@ impl Direction {
         self.came.packets += u64::from(decoded);
         self.pcm.keep_newest(self.pcm.most());
         if !catches_up {
-            self.shorten(out);
             self.leave_out_rest(length, out);
             self.offer_frames(now, before.pause, out);
         }
@@ -386,34 +390,43 @@ impl Direction {
         self.made_up.concealed += made_up.concealed;
     }
 
-    /// Leaves out what makes the stream late for nothing. Two frames are needed for that: one waits for the other.
-    fn shorten(&mut self, out: &mut Out<'_>) {
-        let (surplus, need) = out.egress.surplus();
-        if surplus >= SHORTEST && self.pcm.len() >= ENOUGH {
-            let left_out = self.pcm.shorten(surplus.min(Ticks::FRAME), need);
-            if left_out > Ticks::ZERO {
-                self.left_out += left_out;
-                out.egress.leave_out(left_out);
-            }
+    /// What waits when packets hold whole frames would wait for ever: it goes in the next pause, and until then little by
+    /// little.
+    fn leave_out_rest(&mut self, length: Ticks, out: &mut Out<'_>) {
+        if length.whole_frames() < length {
+            return;
+        }
+        self.hold_back(length, out);
+        let rest = self.pcm.len() - length;
+        if rest == Ticks::ZERO || !out.egress.is_in_time() {
+            return;
+        }
+        let need = match rest >= Ticks::FRAME {
+            true => Need::Slight,
+            false => Need::Quiet,
+        };
+        let before = self.pcm.len();
+        if self.pcm.shorten(rest, need) == Ticks::ZERO {
+            self.pcm.squeeze();
+        }
+        self.left_out += before - self.pcm.len();
+        if self.pcm.len() < length + self.held {
+            self.held = Ticks::ZERO;
         }
     }
 
-    /// Part of a frame that waits when packets hold whole frames would wait for ever: it goes in the next pause.
-    fn leave_out_rest(&mut self, length: Ticks, out: &Out<'_>) {
-        let rest = self.pcm.len() - self.pcm.len().whole_frames();
-        let is_too_much = length.whole_frames() == length && out.egress.needs_no_more();
-        if is_too_much && rest > Ticks::ZERO {
-            self.left_out += self.pcm.shorten(rest, Need::Quiet);
+    /// Where the stream is ahead of the clock for nothing, a frame waits for the next from now on: so it can be left out.
+    fn hold_back(&mut self, length: Ticks, out: &mut Out<'_>) {
+        let (surplus, _) = out.egress.surplus();
+        if surplus >= Ticks::FRAME && self.pcm.len() < length + Ticks::FRAME {
+            out.egress.leave_out(Ticks::FRAME);
+            self.held += Ticks::FRAME;
         }
     }
 
     /// `gap` lies before the first of them.
     fn offer_frames(&mut self, now: Instant, mut gap: Gap, out: &mut Out<'_>) {
-        let (surplus, _) = out.egress.surplus();
-        if surplus >= SHORTEST && self.pcm.len() < ENOUGH {
-            return;
-        }
-        while self.pcm.has_frame() {
+        while self.pcm.len() >= Ticks::FRAME + self.held {
             let candidate = Candidate {
                 length: Ticks::FRAME,
                 gap: std::mem::replace(&mut gap, Gap::None),

@@ -174,9 +174,9 @@ impl Egress {
         self.pacer.due().filter(|_| clocked)
     }
 
-    /// What waits besides is of no use.
-    pub fn needs_no_more(&self) -> bool {
-        self.pacer.needs_no_more()
+    /// What waits besides makes the stream late for nothing.
+    pub fn is_in_time(&self) -> bool {
+        self.pacer.is_in_time()
     }
 
     /// What may be left out of the sound to come, and how urgently.

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::media::rate::Rate;
 use crate::media::shorten::{Need, shorten};
+use crate::media::squeeze::squeeze;
 use crate::media::ticks::Ticks;
 
 /// Samples of 20 ms at the higher rate.
@@ -133,6 +134,16 @@ impl Pcm {
         self.samples.copy_within(near..self.len, near - samples);
         self.len -= samples;
         gap
+    }
+
+    /// Lets the first frame take up a little of what waits behind it.
+    pub fn squeeze(&mut self) {
+        let Some(dropped) = squeeze(self.rate, &mut self.samples[..self.len]) else {
+            return;
+        };
+        let frame = self.rate.samples(Ticks::FRAME);
+        self.samples.copy_within(frame + dropped..self.len, frame);
+        self.len -= dropped;
     }
 
     /// Drops the oldest so that no more than `most` waits.
