@@ -136,7 +136,10 @@ fn pbx_profile(load: Load) -> String {
 
 fn whatsapp_profile(arguments: &Arguments) -> String {
     let complexity = arguments.complexity;
-    format!("based_on = \"meta\"\n\n[media]\nopus_complexity = {complexity}\n")
+    let dtx = if arguments.dtx { "always" } else { "never" };
+    format!(
+        "based_on = \"meta\"\n\n[media]\nopus_complexity = {complexity}\nopus_dtx = \"{dtx}\"\n"
+    )
 }
 
 impl Folder {

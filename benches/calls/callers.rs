@@ -42,6 +42,7 @@ pub struct Callers {
     rate: u32,
     heard: usize,
     keys: KeyExchange,
+    pauses: bool,
     speech: Speech,
     door: Door,
 }
@@ -98,6 +99,7 @@ impl Callers {
             rate: arguments.rate,
             heard: arguments.heard,
             keys: arguments.keys,
+            pauses: arguments.dtx,
             speech,
             door,
         })
@@ -142,6 +144,7 @@ struct Placing {
     socket: UdpSocket,
     secret: Secret,
     ssrc: u32,
+    pauses: bool,
     speech: Speech,
     recording: Option<Recording>,
     door: Door,
@@ -178,6 +181,7 @@ impl Placing {
                 }
             },
             ssrc: 0xa000_0000 + index as u32,
+            pauses: callers.pauses,
             speech: callers.speech.clone(),
             recording: (index < callers.heard).then(Recording::default),
             door: callers.door.clone(),
@@ -258,6 +262,7 @@ impl Placing {
             protection: Some(protection),
             link,
             payload_type: opus(&answer)?,
+            pauses: self.pauses,
             sent: Sent::default(),
             came: Came::default(),
             recording: self.recording,

@@ -95,7 +95,10 @@ fn hearing(
         }
         hearing.windows += 1;
         match source_of(window, heard[0].at, speech, sent_at) {
-            Some(source) => hearing.delays.extend(delays(source, heard, sent_at)),
+            Some(source) if heard[0].measured => {
+                hearing.delays.extend(delays(source, heard, sent_at));
+            }
+            Some(_) => {}
             None => hearing.strange += 1,
         }
     }
@@ -136,7 +139,9 @@ fn delays(source: usize, heard: &[Heard], sent_at: &[Instant]) -> Vec<Duration> 
         let said = *sent_at.get(at / FRAME)? + within;
         Some(heard.at.saturating_duration_since(said))
     };
-    heard.iter().enumerate().filter_map(delay).collect()
+    let came = heard.iter().enumerate();
+    let came = came.filter(|(_, heard)| !heard.payload.is_empty());
+    came.filter_map(delay).collect()
 }
 
 fn decode(codec: Codec, heard: &[Heard]) -> Vec<i16> {

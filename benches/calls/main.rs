@@ -46,6 +46,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Where Debian's recorded voices lie in the root of the lab.
 const SOUNDS: &str = "usr/share/asterisk/sounds/en_US_f_Allison";
 
+/// First words are caught up with, and nothing else of the beginning is measured either.
+const SETTLING: Duration = Duration::from_secs(5);
+
 /// Calls through the real binary: processor time a call, delay, loss.
 #[derive(Parser)]
 #[command(name = "calls")]
@@ -66,6 +69,9 @@ pub struct Arguments {
     /// Of Opus toward WhatsApp, 0-10.
     #[arg(long, default_value_t = 5)]
     complexity: u8,
+    /// Nothing is sent to WhatsApp while the agent is silent (`opus_dtx`).
+    #[arg(long)]
+    dtx: bool,
     /// The bridge's core; this program takes the next one.
     #[arg(long, default_value_t = 0)]
     core: usize,
@@ -184,7 +190,7 @@ fn through_rtpengine(
     let idle_memory = rtpengine.process().memory()?;
     rtpengine.place_all(arguments, words, &engine.door())?;
     let pause = std::thread::sleep;
-    pause(Duration::from_secs(1));
+    pause(SETTLING);
     let before = begin(&engine, rtpengine.process())?;
     pause(Duration::from_secs(arguments.seconds));
     let (took, busy_memory) = end(&engine, rtpengine.process(), &before)?;
@@ -222,7 +228,7 @@ async fn measure(
     let idle_memory = bridge.process().memory()?;
     let calls = callers.place_all().await?;
     engine.wait_for_streams(2 * arguments.calls).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(SETTLING).await;
 
     let before = begin(engine, bridge.process())?;
     tokio::time::sleep(Duration::from_secs(arguments.seconds)).await;

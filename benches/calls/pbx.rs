@@ -120,6 +120,7 @@ impl Pbx {
             protection: None,
             link: None,
             payload_type,
+            pauses: false,
             sent: Sent::default(),
             came: Came::default(),
             recording: (call < self.heard).then(Recording::default),

@@ -113,6 +113,7 @@ impl Rtpengine {
         let user = callers::secured(user, &key, &answered)?;
         let agent = Stream {
             payload_type: PayloadType(number),
+            pauses: false,
             ..agent
         };
         agent
@@ -132,6 +133,7 @@ fn stream(call: usize, side: Side, recorded: bool, speech: &Speech) -> Result<St
         protection: None,
         link: None,
         payload_type: PayloadType(0),
+        pauses: false,
         sent: Sent::default(),
         came: Came::default(),
         recording: recorded.then(Recording::default),

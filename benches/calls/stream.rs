@@ -13,6 +13,8 @@ use crate::speech::Speech;
 
 /// Larger than any packet here.
 pub const DATAGRAM: usize = 512;
+/// In a row, at most: a comfort frame comes every 400 ms.
+const FRAMES_LEFT_OUT: u32 = 25;
 
 pub struct Stream {
     /// Number of the call.
@@ -25,6 +27,8 @@ pub struct Stream {
     /// Answers checks.
     pub link: Option<Box<Link>>,
     pub payload_type: PayloadType,
+    /// It may come without packets where nothing is said.
+    pub pauses: bool,
     pub sent: Sent,
     pub came: Came,
     /// `None`: only counted.
@@ -66,7 +70,9 @@ pub struct Recording {
 
 pub struct Heard {
     pub at: Instant,
+    /// Nothing for a frame that was left out.
     pub payload: Vec<u8>,
+    pub measured: bool,
 }
 
 impl Stream {
@@ -117,13 +123,22 @@ impl Stream {
             self.came.unreadable += 1;
             return;
         };
-        self.came
-            .count(&packet.header, self.speech.step(), measuring);
+        let step = self.speech.step();
+        let paused = match self.pauses {
+            true => self.came.frames_left_out(&packet.header, step),
+            false => 0,
+        };
+        self.came.count(&packet.header, step, paused, measuring);
         if let Some(recording) = &mut self.recording {
-            recording.heard.push(Heard {
-                at: now,
-                payload: packet.payload.to_vec(),
-            });
+            let nothing: &[u8] = &[];
+            let payloads = std::iter::repeat_n(nothing, paused as usize);
+            for payload in payloads.chain([packet.payload]) {
+                recording.heard.push(Heard {
+                    at: now,
+                    payload: payload.to_vec(),
+                    measured: measuring,
+                });
+            }
         }
     }
 
@@ -151,7 +166,21 @@ impl Stream {
 }
 
 impl Came {
-    fn count(&mut self, header: &Header, step: u32, measuring: bool) {
+    /// Between the last packet and the next one in order: what its timestamp says.
+    fn frames_left_out(&self, header: &Header, step: u32) -> u32 {
+        let last = self.last.filter(|last| {
+            last.ssrc == header.ssrc && header.sequence.ahead_of(last.sequence) == 1
+        });
+        let passed = last.map_or(step, |last| {
+            header.timestamp.0.wrapping_sub(last.timestamp.0)
+        });
+        match passed % step {
+            0 => (passed / step).saturating_sub(1).min(FRAMES_LEFT_OUT),
+            _ => 0,
+        }
+    }
+
+    fn count(&mut self, header: &Header, step: u32, paused: u32, measuring: bool) {
         self.packets += 1;
         self.measured += u64::from(measuring);
         let Some(last) = self.last else {
@@ -169,7 +198,8 @@ impl Came {
             return;
         }
         self.missing += u64::from(ahead.unsigned_abs()) - 1;
-        let expected = last.timestamp.plus(step * u32::from(ahead.unsigned_abs()));
+        let frames = u32::from(ahead.unsigned_abs()) + paused;
+        let expected = last.timestamp.plus(step * frames);
         self.wrong_steps += u64::from(header.timestamp != expected);
         self.last = Some(*header);
     }
