@@ -55,6 +55,12 @@ impl Terms {
             (Some(_), None) | (None, Some(_)) | (None, None) => true,
         }
     }
+
+    /// Whether the peer says that it is there. One that takes back the address in use has moved without a word.
+    fn names(&self, at: SocketAddr) -> bool {
+        let mut candidates = self.ice.iter().flat_map(|ice| &ice.theirs.candidates);
+        self.described == Some(at) || candidates.any(|candidate| candidate.address == at)
+    }
 }
 
 pub struct Transport {
@@ -177,7 +183,8 @@ impl Transport {
         }
         if self.terms != *terms {
             let known = std::mem::replace(&mut self.terms, terms.clone());
-            if known.is_restarted_by(terms) {
+            let is_left = |at| known.names(at) && !terms.names(at);
+            if known.is_restarted_by(terms) || self.target().is_some_and(is_left) {
                 self.path = Path::new(now, terms, self.entropy.fork());
                 if self.times.started.is_some() {
                     self.path.start(now);

@@ -576,14 +576,16 @@ fn new_credentials_find_a_new_way_and_keep_the_keys() {
 #[test]
 fn the_same_credentials_go_on_with_the_same_way() {
     let mut world = World::new(Ice::WeControl, DtlsRole::Client);
+    let mut terms = world.ends[0].as_ref().unwrap().terms.clone();
+    let named = terms.clone();
+    let theirs = &mut terms.ice.as_mut().unwrap().theirs;
+    theirs.candidates.push(Candidate::host(STRANGER.into(), 1));
+    let (identity, entropy) = (identities()[0].0.clone(), Entropy::from_seed([1; 32]));
+    world.ends[0] = Some(Transport::new(epoch(), terms, identity, entropy));
     world.run(Duration::from_secs(1));
     world.secured("first");
     let log = world.log.len();
-    let end = world.ends[0].as_mut().unwrap();
-    let mut terms = end.terms.clone();
-    let theirs = &mut terms.ice.as_mut().unwrap().theirs;
-    theirs.candidates = vec![Candidate::host(STRANGER.into(), 0)];
-    terms.described = Some(STRANGER.into());
+    let (end, terms) = (world.ends[0].as_mut().unwrap(), named);
     assert!(end.agree(epoch() + Duration::from_secs(1), &terms));
     assert_eq!(end.target(), Some(THEIRS.into()));
     world.run(Duration::from_millis(3_500));
@@ -594,6 +596,24 @@ fn the_same_credentials_go_on_with_the_same_way() {
         world.ends[0].as_ref().unwrap().target(),
         Some(THEIRS.into())
     );
+}
+
+/// It should have restarted ICE (RFC 8839 §4.4.1.1.1).
+#[test]
+fn who_takes_back_its_address_is_looked_for_anew() {
+    let mut world = World::new(Ice::WeControl, DtlsRole::Client);
+    world.run(Duration::from_secs(1));
+    world.secured("first");
+    let moved = ([198, 51, 100, 77], 5000).into();
+    world.addresses[1] = moved;
+    let end = world.ends[0].as_mut().unwrap();
+    let mut terms = end.terms.clone();
+    let theirs = &mut terms.ice.as_mut().unwrap().theirs;
+    theirs.candidates = vec![Candidate::host(moved, 0)];
+    terms.described = Some(moved);
+    assert!(end.agree(epoch() + Duration::from_secs(1), &terms));
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.ends[0].as_ref().unwrap().target(), Some(moved));
 }
 
 /// As in a 183 without candidates and the 200 after it.
