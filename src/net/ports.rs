@@ -304,6 +304,12 @@ mod tests {
         assert!(pair.rtcp.recv_from(&mut [0; 16]).is_err());
     }
 
+    fn wait_with(socket: &UdpSocket) {
+        socket.set_nonblocking(false).unwrap();
+        let patience = Some(Duration::from_secs(5));
+        socket.set_read_timeout(patience).unwrap();
+    }
+
     #[test]
     fn sockets_at_no_address_serve_both_families() {
         let now = Instant::now();
@@ -315,10 +321,11 @@ mod tests {
         let mut stock = PortStock::new(range).unwrap();
         stock.bind(now, 1);
         let pair = stock.take(41050).unwrap();
-        pair.rtp.set_nonblocking(false).unwrap();
+        wait_with(&pair.rtp);
         let (v4, v6) = (LOCALHOST, IpAddr::V6(Ipv6Addr::LOCALHOST));
         for address in [v4, v6] {
             let peer = UdpSocket::bind((address, 0)).unwrap();
+            wait_with(&peer);
             peer.send_to(b"there?", (address, 41050)).unwrap();
             let (_, from) = pair.rtp.recv_from(&mut [0; 16]).unwrap();
             let from = in_own_family(from);
@@ -330,6 +337,32 @@ mod tests {
         let mark = EXPEDITED_FORWARDING;
         assert_eq!(sockopt::ip_tos(&pair.rtp), Ok(mark));
         assert_eq!(sockopt::ipv6_tclass(&pair.rtp), Ok(mark.into()));
+    }
+
+    #[test]
+    fn beside_a_socket_of_both_families_one_is_connected_to_either() {
+        let range = PortRange {
+            address: Ipv6Addr::UNSPECIFIED.into(),
+            ports: 41052..=41053,
+            rest: Duration::ZERO,
+        };
+        let mut stock = PortStock::new(range).unwrap();
+        stock.bind(Instant::now(), 1);
+        let pair = stock.take(41052).unwrap();
+        wait_with(&pair.rtp);
+        for address in [LOCALHOST, IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let [peer, stranger] = [0; 2].map(|_| UdpSocket::bind((address, 0)).unwrap());
+            let at = peer.local_addr().unwrap();
+            let connected = connect_beside(&pair.rtp, at).unwrap();
+            [&connected, &peer].into_iter().for_each(wait_with);
+            connected.send(b"here").unwrap();
+            let (_, to) = peer.recv_from(&mut [0; 16]).unwrap();
+            for (sender, socket) in [(&peer, &connected), (&stranger, &pair.rtp)] {
+                sender.send_to(b"there", to).unwrap();
+                let (_, from) = socket.recv_from(&mut [0; 16]).unwrap();
+                assert_eq!(in_own_family(from), sender.local_addr().unwrap());
+            }
+        }
     }
 
     #[test]
