@@ -13,8 +13,8 @@ use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
-    Suite,
+    Agreement, Codec, CryptoPair, Direction, ExtendedReports, MasterKey, OpusLimits, PayloadType,
+    Protection, Ssrc, Suite,
 };
 use wabridge::side::{Pair, Side};
 
@@ -42,6 +42,7 @@ fn agreement(side: Side, codec: Codec) -> Box<Agreement> {
         remote_rtp: Some(peer(side)),
         remote_rtcp: Some(peer(side)),
         rtcp_mux: true,
+        extended_reports: ExtendedReports::default(),
         codec,
         send_pt: payload_type,
         receive: vec![(payload_type, codec)],

@@ -18,8 +18,8 @@ use wabridge::media::srtp;
 use wabridge::media::transport::{Event, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
     Agreement, Candidate, Codec, CryptoPair, Direction, DtlsRole, DtlsTerms, DtlsVersion,
-    Fingerprint, IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey, OpusLimits,
-    PayloadType, Protection, Ssrc, Suite, TelephoneEvent,
+    ExtendedReports, Fingerprint, IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey,
+    OpusLimits, PayloadType, Protection, Ssrc, Suite, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -62,6 +62,7 @@ fn agreement(codec: Codec, crypto: Option<CryptoPair>, remote: SocketAddr) -> Ag
         remote_rtp: Some(remote),
         remote_rtcp: Some(remote),
         rtcp_mux: true,
+        extended_reports: ExtendedReports::default(),
         codec,
         send_pt: payload_type,
         receive: vec![(payload_type, codec)],

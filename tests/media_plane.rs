@@ -11,7 +11,9 @@ use wabridge::media::bridge::{BridgeSpec, Command, Digits, Dtx, Event, Habits, S
 use wabridge::media::gain::Decibels;
 use wabridge::media::rtp::{Header, Packet, RtpTime, SequenceNumber};
 use wabridge::net::ports::{PortRange, PortStock};
-use wabridge::sdp::{Agreement, Codec, Direction, OpusLimits, PayloadType, Protection, Ssrc};
+use wabridge::sdp::{
+    Agreement, Codec, Direction, ExtendedReports, OpusLimits, PayloadType, Protection, Ssrc,
+};
 use wabridge::side::{Pair, Side};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -57,6 +59,7 @@ fn agreement(remote: SocketAddr) -> Box<Agreement> {
         remote_rtp: Some(remote),
         remote_rtcp: None,
         rtcp_mux: false,
+        extended_reports: ExtendedReports::default(),
         codec: Codec::Pcmu,
         send_pt: PayloadType(0),
         receive: vec![(PayloadType(0), Codec::Pcmu)],

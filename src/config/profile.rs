@@ -8,7 +8,7 @@ use super::toml_file::{Table, Value};
 use super::{Prefix, Refusal, security};
 use crate::media::bridge::{Digits, Dtx, Habits};
 use crate::media::gain::Decibels;
-use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security};
+use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security, XrUse};
 use crate::sip::endpoint::Login;
 
 const CODECS: [(&str, Codec); 4] = [
@@ -165,6 +165,7 @@ impl Profile {
                 max_packet_time: None,
                 opus_fmtp: String::new(),
                 rtcp_mux: false,
+                rtcp_xr: XrUse::Never,
                 announce_ssrc: false,
             },
             media: Habits {
@@ -378,6 +379,15 @@ fn read_policy(table: &Table<'_>, base: &Policy) -> Policy {
             })
             .unwrap_or_else(|| base.opus_fmtp.clone()),
         rtcp_mux: table.flag("rtcp_mux", base.rtcp_mux),
+        rtcp_xr: table.choice(
+            "rtcp_xr",
+            &[
+                ("never", XrUse::Never),
+                ("if-offered", XrUse::IfOffered),
+                ("offer", XrUse::Offer),
+            ],
+            base.rtcp_xr,
+        ),
         announce_ssrc: table.flag("announce_ssrc", base.announce_ssrc),
     }
 }

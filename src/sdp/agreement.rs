@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Codec, CryptoPair, Direction, DtlsTerms, IceTerms, PayloadType, Ssrc};
+use super::{
+    Codec, CryptoPair, Direction, DtlsTerms, ExtendedReports, IceTerms, PayloadType, Ssrc,
+};
 
 /// What both sides settled on: all that a stream needs to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +16,8 @@ pub struct Agreement {
     /// Where the peer wants RTCP; same as RTP when multiplexed. `None` with ICE and no multiplexing: RTCP has no way then.
     pub remote_rtcp: Option<SocketAddr>,
     pub rtcp_mux: bool,
+    /// What goes beside our reports.
+    pub extended_reports: ExtendedReports,
     /// What we send, with the payload type that the peer gave it.
     pub codec: Codec,
     pub send_pt: PayloadType,

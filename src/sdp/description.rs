@@ -9,6 +9,7 @@ use std::time::Duration;
 use sdp_types::{Attribute, Connection, Media, Session};
 
 use super::codec::Encoding;
+use super::extended_reports::{self, ExtendedReports};
 use super::transport::Transport;
 use super::{CryptoFault, CryptoLine, Direction, OpusLimits, PayloadType, Refusal, Ssrc};
 
@@ -46,6 +47,7 @@ pub(super) struct Audio {
     pub port: u16,
     pub rtcp: Option<(u16, Option<IpAddr>)>,
     pub rtcp_mux: bool,
+    pub extended_reports: ExtendedReports,
     /// In the peer's order of preference.
     pub formats: Vec<Format>,
     pub direction: Direction,
@@ -194,6 +196,10 @@ impl Audio {
             port: media.port,
             rtcp: value(own, "rtcp").and_then(read_rtcp),
             rtcp_mux: find(own, "rtcp-mux").is_some(),
+            extended_reports: value(own, extended_reports::ATTRIBUTE)
+                .or_else(|| value(&session.attributes, extended_reports::ATTRIBUTE))
+                .map(ExtendedReports::parse)
+                .unwrap_or_default(),
             formats: read_formats(&media.fmt, own),
             direction: read_direction(own)
                 .or_else(|| read_direction(&session.attributes))

@@ -11,6 +11,7 @@ mod crypto;
 mod description;
 mod direction;
 mod dtls;
+mod extended_reports;
 mod ice;
 mod negotiation;
 mod numbers;
@@ -29,6 +30,7 @@ pub use dtls::{
     CertificateHash, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, FingerprintFault, OfferedSetup,
     Setup,
 };
+pub use extended_reports::{ExtendedReports, RoundTripMode, SummaryParts, XrUse};
 pub use ice::{
     Candidate, CandidateKind, IceCredentials, IceEnd, IceFault, IceMode, IceRole, IceTerms,
 };

@@ -238,6 +238,7 @@ impl Negotiation {
             direction,
             security,
             rtcp_mux: self.policy.rtcp_mux || is_webrtc,
+            extended_reports: self.policy.rtcp_xr.offered(),
             mid: is_webrtc.then(|| MID.to_owned()),
             bundled: is_webrtc,
         }

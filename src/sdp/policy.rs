@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Candidate, Codec, DtlsVersion, Fingerprint, IceCredentials, IceMode, MasterKey, OfferedSetup,
-    Ssrc, Suite,
+    Ssrc, Suite, XrUse,
 };
 
 /// How this peer's media is to be described: the habits of a profile, as data.
@@ -32,6 +32,8 @@ pub struct Policy {
     pub opus_fmtp: String,
     /// Offer rtcp-mux, as always where DTLS is offered; as answerer it is accepted whenever offered.
     pub rtcp_mux: bool,
+    /// `a=rtcp-xr`.
+    pub rtcp_xr: XrUse,
     /// Write `a=ssrc` with the cname.
     pub announce_ssrc: bool,
 }

@@ -9,8 +9,8 @@ use super::description::{Audio, Description, Format};
 use super::security::{self, Secured};
 use super::writing::OwnAudio;
 use super::{
-    Agreement, Codec, Direction, IceTerms, Local, PayloadType, Policy, Protection, Refusal,
-    TelephoneEvent,
+    Agreement, Codec, Direction, ExtendedReports, IceTerms, Local, PayloadType, Policy, Protection,
+    Refusal, TelephoneEvent,
 };
 
 /// Who chooses: our wishes, what is ours, and what the session agreed on so far.
@@ -87,6 +87,7 @@ fn accept_stream(
     } = secured;
 
     let mut formats = vec![(format.number, Encoding::Audio(codec))];
+    let extended_reports = policy.rtcp_xr.answered(audio.extended_reports);
     formats.extend(event.map(|(number, clock)| (number, Encoding::TelephoneEvent(clock))));
     let agreement = Agreement {
         receive: vec![(format.number, codec)],
@@ -97,6 +98,7 @@ fn accept_stream(
         }),
         direction,
         protection,
+        extended_reports,
         ..one_way(audio, format, codec, ice)
     };
     let own = OwnAudio {
@@ -108,6 +110,7 @@ fn accept_stream(
         direction,
         security,
         rtcp_mux: audio.rtcp_mux,
+        extended_reports,
         mid: audio.mid.clone(),
         bundled: audio.bundled,
     };
@@ -150,6 +153,7 @@ pub(super) fn settle(
         }),
         direction: own.direction.and(audio.effective_direction().mirrored()),
         protection,
+        extended_reports: own.extended_reports.and(audio.extended_reports),
         ..one_way(audio, format, codec, ice)
     })
 }
@@ -165,6 +169,7 @@ fn one_way(audio: &Audio, format: &Format, codec: Codec, ice: Option<IceTerms>) 
             (false, Some(_)) => None,
         },
         rtcp_mux: audio.rtcp_mux,
+        extended_reports: ExtendedReports::default(),
         codec,
         send_pt: format.number,
         receive: Vec::new(),

@@ -8,7 +8,11 @@ use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 use super::codec::Encoding;
 use super::description::{MediaLine, Proto};
 use super::dtls::Setup;
-use super::{Codec, CryptoLine, Direction, IceCredentials, IceMode, Local, PayloadType, Policy};
+use super::extended_reports;
+use super::{
+    Codec, CryptoLine, Direction, ExtendedReports, IceCredentials, IceMode, Local, PayloadType,
+    Policy,
+};
 
 /// One `m=` line of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +37,7 @@ pub(super) struct OwnAudio {
     pub direction: Direction,
     pub security: OwnSecurity,
     pub rtcp_mux: bool,
+    pub extended_reports: ExtendedReports,
     pub mid: Option<String>,
     /// The line stands in `a=group:BUNDLE`.
     pub bundled: bool,
@@ -183,6 +188,9 @@ fn audio_attributes(policy: &Policy, local: &Local, audio: &OwnAudio) -> Vec<Att
         attributes.push(flag("rtcp-mux"));
     } else if local.rtp_port.checked_add(1) != Some(local.rtcp_port) {
         attributes.push(attribute("rtcp", local.rtcp_port.to_string()));
+    }
+    if let Some(reports) = audio.extended_reports.to_value() {
+        attributes.push(attribute(extended_reports::ATTRIBUTE, reports));
     }
     if policy.announce_ssrc {
         let source = format!("{} cname:{}", local.ssrc.0, local.cname);

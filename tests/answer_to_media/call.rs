@@ -12,8 +12,9 @@ use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{Command, Event};
 use wabridge::media::dtls::Identity;
 use wabridge::sdp::{
-    Agreement, Candidate, Codec, Direction, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint,
-    IceCredentials, IceEnd, IceMode, IceRole, IceTerms, OpusLimits, PayloadType, Protection,
+    Agreement, Candidate, Codec, Direction, DtlsRole, DtlsTerms, DtlsVersion, ExtendedReports,
+    Fingerprint, IceCredentials, IceEnd, IceMode, IceRole, IceTerms, OpusLimits, PayloadType,
+    Protection,
 };
 use wabridge::side::{Pair, Side};
 use wabridge::sim::fault::Faults;
@@ -249,6 +250,7 @@ fn agreement(whatsapp: &Local, caller: Caller, ours: IceEnd, theirs: IceEnd) -> 
         remote_rtp: remote,
         remote_rtcp: remote,
         rtcp_mux: true,
+        extended_reports: ExtendedReports::default(),
         codec: Codec::Opus,
         send_pt: PayloadType(111),
         receive: vec![(PayloadType(111), Codec::Opus)],

@@ -15,13 +15,14 @@ use crate::consent::{Fact, Refusal, Verdict};
 use crate::media::bridge::{Digits, Dtx, Habits, Report, StreamSpec};
 use crate::media::gain::Decibels;
 use crate::party::{Party as WhoCalls, PhoneNumber};
-use crate::sdp::{Codec, Direction, OpusLimits, PayloadType, Protection, Ssrc};
+use crate::sdp::{Codec, Direction, ExtendedReports, OpusLimits, PayloadType, Protection, Ssrc};
 
 fn agreement(direction: Direction) -> Box<Agreement> {
     Box::new(Agreement {
         remote_rtp: None,
         remote_rtcp: None,
         rtcp_mux: true,
+        extended_reports: ExtendedReports::default(),
         codec: Codec::Pcmu,
         send_pt: PayloadType(0),
         receive: vec![(PayloadType(0), Codec::Pcmu)],

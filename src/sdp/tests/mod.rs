@@ -1,5 +1,6 @@
 //! Offers and answers as peers write them.
 
+mod extended_reports;
 mod families;
 mod pbx;
 mod properties;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use super::{
     Agreement, Candidate, Codec, Direction, DtlsVersion, Fingerprint, IceCredentials, IceMode,
     Local, MasterKey, Negotiation, OfferedSetup, Offers, Policy, Protection, Refusal, Security,
-    Ssrc, Suite,
+    Ssrc, Suite, XrUse,
 };
 
 const OPUS_FMTP: &str = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1";
@@ -28,6 +29,7 @@ fn whatsapp_policy() -> Policy {
         max_packet_time: Some(Duration::from_millis(20)),
         opus_fmtp: OPUS_FMTP.to_owned(),
         rtcp_mux: true,
+        rtcp_xr: XrUse::IfOffered,
         announce_ssrc: true,
         dtls_setup: OfferedSetup::ActPass,
         dtls_newest: DtlsVersion::V1_2,
@@ -45,6 +47,7 @@ fn pbx_policy() -> Policy {
         max_packet_time: None,
         opus_fmtp: "useinbandfec=1".to_owned(),
         rtcp_mux: false,
+        rtcp_xr: XrUse::IfOffered,
         announce_ssrc: false,
         dtls_setup: OfferedSetup::ActPass,
         dtls_newest: DtlsVersion::V1_2,

@@ -36,6 +36,7 @@ prop_compose! {
         telephone_event in subsequence(vec![8_000, 48_000], 0..=2),
         packet_time in select(vec![10, 20, 30, 40, 60]),
         rtcp_mux in any::<bool>(),
+        rtcp_xr in select(vec![XrUse::Never, XrUse::IfOffered, XrUse::Offer]),
         announce_ssrc in any::<bool>(),
         dtls_setup in select(vec![OfferedSetup::ActPass, OfferedSetup::Active]),
         ice in select(vec![IceMode::Full, IceMode::Lite]),
@@ -49,6 +50,7 @@ prop_compose! {
             max_packet_time: None,
             opus_fmtp: "useinbandfec=1".to_owned(),
             rtcp_mux,
+            rtcp_xr,
             announce_ssrc,
             dtls_setup,
             dtls_newest: DtlsVersion::V1_3,
@@ -121,6 +123,7 @@ fn assert_matches(a: &Agreement, b: &Agreement) -> Result<(), TestCaseError> {
     prop_assert!(b.receive.contains(&(a.send_pt, a.codec)));
     prop_assert_eq!(a.direction, b.direction.mirrored());
     prop_assert_eq!(a.rtcp_mux, b.rtcp_mux);
+    prop_assert_eq!(a.extended_reports, b.extended_reports);
     let events = |agreement: &Agreement| agreement.telephone_event;
     prop_assert_eq!(
         events(a).map(|event| (event.send_pt, event.receive_pt, event.clock)),

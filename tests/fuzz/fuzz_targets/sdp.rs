@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use wabridge::sdp::{
-    Candidate, Codec, Direction, DtlsVersion, Fingerprint, IceCredentials, IceMode, Local, MasterKey,
-    Negotiation, OfferedSetup, Offers, Policy, Security, Ssrc, Suite,
+    Candidate, Codec, Direction, DtlsVersion, Fingerprint, IceCredentials, IceMode, Local,
+    MasterKey, Negotiation, OfferedSetup, Offers, Policy, Security, Ssrc, Suite, XrUse,
 };
 
 fuzz_target!(|sdp: &[u8]| {
@@ -71,6 +71,7 @@ fn leg(security: Security) -> Negotiation {
         max_packet_time: None,
         opus_fmtp: "useinbandfec=1".to_owned(),
         rtcp_mux: true,
+        rtcp_xr: XrUse::IfOffered,
         announce_ssrc: true,
         dtls_setup: OfferedSetup::ActPass,
         dtls_newest: DtlsVersion::V1_3,
@@ -84,7 +85,10 @@ fn leg(security: Security) -> Negotiation {
         cname: "fuzz".to_owned(),
         key: MasterKey(vec![7; MasterKey::LONGEST]),
         ice: IceCredentials::new(&[7; 32]),
-        candidates: vec![Candidate::host((Ipv4Addr::new(192, 0, 2, 1), 20_000).into(), 0)],
+        candidates: vec![Candidate::host(
+            (Ipv4Addr::new(192, 0, 2, 1), 20_000).into(),
+            0,
+        )],
         fingerprint: Fingerprint::of(b"a certificate"),
         session_id: 1,
     };

@@ -13,7 +13,7 @@ use wabridge::config::{
 use wabridge::media::bridge::{Digits, Dtx, Habits};
 use wabridge::media::gain::Decibels;
 use wabridge::party::{Dialling, PhoneNumber};
-use wabridge::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security, Suite};
+use wabridge::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security, Suite, XrUse};
 use wabridge::sip::endpoint::Login;
 use wabridge::sip::flow::{Host, ListenerId, NextHop, Transport};
 
@@ -202,6 +202,7 @@ fn meta() -> Profile {
             max_packet_time: Some(Duration::from_millis(20)),
             opus_fmtp: "maxaveragebitrate=20000;maxplaybackrate=16000;useinbandfec=1".to_owned(),
             rtcp_mux: true,
+            rtcp_xr: XrUse::Never,
             announce_ssrc: true,
         },
         media: habits(true),
@@ -254,6 +255,7 @@ fn pbx() -> Profile {
             max_packet_time: None,
             opus_fmtp: "useinbandfec=1".to_owned(),
             rtcp_mux: false,
+            rtcp_xr: XrUse::IfOffered,
             announce_ssrc: false,
         },
         media: habits(false),
