@@ -1,5 +1,5 @@
 //! A packet allocates nothing: counted over ten seconds of a call in each combination of codecs, with losses,
-//! reordering, silence, digits and reports; with keys of the description, and with those of a handshake.
+//! reordering, silence, digits and reports, extended ones too; with keys of the description, and with those of a handshake.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -13,13 +13,14 @@ use wabridge::media::bridge::{
 };
 use wabridge::media::dtls::Identity;
 use wabridge::media::gain::Decibels;
+use wabridge::media::rtcp::{Compound, Extended, LastReference, NtpTime, Packet, Packets};
 use wabridge::media::rtp::{Header, Kind, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::media::transport::{Event, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
     Agreement, Candidate, Codec, CryptoPair, Direction, DtlsRole, DtlsTerms, DtlsVersion,
     ExtendedReports, Fingerprint, IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey,
-    OpusLimits, PayloadType, Protection, Ssrc, Suite, TelephoneEvent,
+    OpusLimits, PayloadType, Protection, RoundTripMode, Ssrc, Suite, SummaryParts, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -49,6 +50,15 @@ const PBX: ([u8; 4], u16) = ([10, 0, 0, 5], 14_000);
 const OURS: ([u8; 4], u16) = ([203, 0, 113, 10], 20_000);
 const SUITE: Suite = Suite::AesCm128HmacSha1_80;
 const PACKETS: u16 = 500;
+const EXTENDED: ExtendedReports = ExtendedReports {
+    receiver_round_trip: Some(RoundTripMode::All),
+    summary: Some(SummaryParts {
+        loss: true,
+        duplicates: true,
+        jitter: true,
+    }),
+    voip_metrics: true,
+};
 
 fn agreement(codec: Codec, crypto: Option<CryptoPair>, remote: SocketAddr) -> Agreement {
     let payload_type = PayloadType(match codec {
@@ -62,7 +72,7 @@ fn agreement(codec: Codec, crypto: Option<CryptoPair>, remote: SocketAddr) -> Ag
         remote_rtp: Some(remote),
         remote_rtcp: Some(remote),
         rtcp_mux: true,
-        extended_reports: ExtendedReports::default(),
+        extended_reports: EXTENDED,
         codec,
         send_pt: payload_type,
         receive: vec![(payload_type, codec)],
@@ -123,6 +133,29 @@ fn payload(codec: Codec) -> Vec<u8> {
     packet[..len].to_vec()
 }
 
+/// A peer's report: a reference time, an answer to one of ours, and how it hears us.
+fn report() -> Vec<u8> {
+    let report = Compound {
+        ssrc: Ssrc(5),
+        sender: None,
+        block: None,
+        cname: "peer",
+        extended: Extended {
+            reference_time: Some(NtpTime(1 << 40)),
+            last_reference: Some(LastReference::new(
+                Ssrc(2),
+                NtpTime(1 << 40),
+                Duration::ZERO,
+            )),
+            ..Extended::default()
+        },
+        bye: false,
+    };
+    let mut bytes = [0; Compound::MAX_LEN];
+    let len = report.write(&mut bytes).unwrap();
+    bytes[..len].to_vec()
+}
+
 /// One side's packets, ready to arrive: (ms, datagram). Every ninth is lost, every seventh late, a digit in between.
 fn script(codec: Codec, protects: Option<&mut srtp::Outbound>) -> Vec<(u64, Vec<u8>)> {
     let sound = payload(codec);
@@ -149,6 +182,16 @@ fn script(codec: Codec, protects: Option<&mut srtp::Outbound>) -> Vec<(u64, Vec<
             datagram.resize(len + srtp::MAX_OVERHEAD, 0);
             let len = protects.protect_rtp(&mut datagram, len).unwrap();
             datagram.truncate(len);
+        }
+        if n % 100 == 50 {
+            let mut datagram = report();
+            if let Some(protects) = &mut protects {
+                let len = datagram.len();
+                datagram.resize(len + srtp::MAX_OVERHEAD, 0);
+                let len = protects.protect_rtcp(&mut datagram, len).unwrap();
+                datagram.truncate(len);
+            }
+            script.push((u64::from(n) * 20, datagram));
         }
         let pause = (300..340).contains(&n);
         if n % 9 != 8 && !pause {
@@ -200,7 +243,7 @@ fn count(
 ) -> (u64, u64) {
     let mut from_b = script(pbx, None);
     let (mut a, mut b) = (from_a.iter_mut().peekable(), from_b.iter_mut().peekable());
-    let mut sent = 0;
+    let (mut sent, mut extended) = (0, 0);
     let before = ALLOCATIONS.with(Cell::get);
     for millis in 0..11_000 {
         let now = start + Duration::from_millis(millis);
@@ -215,6 +258,7 @@ fn count(
         }
         while let Some(transmit) = bridge.poll_transmit() {
             sent += 1;
+            extended += u64::from(transmit.side == Side::B && is_extended(transmit.bytes));
             if let Some(peer) = &mut peer
                 && Kind::of(transmit.bytes) == Kind::Stun
             {
@@ -230,7 +274,14 @@ fn count(
         }
         while bridge.poll_event().is_some() {}
     }
-    (ALLOCATIONS.with(Cell::get) - before, sent)
+    let allocations = ALLOCATIONS.with(Cell::get) - before;
+    assert!(extended > 1, "{extended} extended reports");
+    (allocations, sent)
+}
+
+fn is_extended(bytes: &[u8]) -> bool {
+    Kind::of(bytes) == Kind::Rtcp
+        && Packets::of(bytes).any(|packet| matches!(packet, Ok(Packet::Extended { .. })))
 }
 
 #[test]

@@ -199,6 +199,11 @@ pub struct LegQuality {
     pub remote_loss_fraction: Option<f32>,
     pub remote_jitter_ms: Option<f64>,
     pub round_trip_ms: Option<f64>,
+    /// What the peer's own voice metrics say of what we sent (RFC 3611 §4.7).
+    pub remote_discard_fraction: Option<f32>,
+    pub remote_r_factor: Option<u8>,
+    pub remote_mos_listening: Option<f32>,
+    pub remote_mos_conversation: Option<f32>,
     pub first_packet_ms: Option<f64>,
     pub first_audio_ms: Option<f64>,
     /// Until ICE had found the way, and DTLS had made the keys.
@@ -228,6 +233,7 @@ impl Quality {
 impl LegQuality {
     fn of(stream: &StreamReport) -> Self {
         let rejected = &stream.rejected;
+        let heard = stream.heard_by_peer;
         Self {
             packets_received: stream.packets_received,
             packets_lost: stream.packets_lost,
@@ -246,6 +252,10 @@ impl LegQuality {
             remote_loss_fraction: stream.remote_loss_fraction,
             remote_jitter_ms: stream.remote_jitter.map(milliseconds),
             round_trip_ms: stream.round_trip.map(milliseconds),
+            remote_discard_fraction: heard.map(|heard| heard.discarded),
+            remote_r_factor: heard.and_then(|heard| heard.r_factor),
+            remote_mos_listening: heard.and_then(|heard| heard.mos_listening),
+            remote_mos_conversation: heard.and_then(|heard| heard.mos_conversation),
             first_packet_ms: stream.first_packet_after.map(milliseconds),
             first_audio_ms: stream.first_audio_after.map(milliseconds),
             ice_ms: stream.ice_after.map(milliseconds),
@@ -336,4 +346,31 @@ fn optional_charge<S: Serializer>(
 
 fn shown<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_readme_tells_of_every_figure_of_a_leg() {
+        let leg = serde_json::to_value(LegQuality::of(&StreamReport::default())).unwrap();
+        let written: BTreeSet<&str> = leg
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let told: BTreeSet<&str> = include_str!("../../README.md")
+            .lines()
+            .skip_while(|line| *line != "### How it sounded")
+            .skip_while(|line| *line != "| key | what it is |")
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .filter_map(|row| row.split('`').nth(1))
+            .collect();
+        assert_eq!(written, told);
+    }
 }

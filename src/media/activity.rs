@@ -28,8 +28,12 @@ const ABOVE_ROOM: u64 = 4;
 /// The room is the least of these many spans of 200 ms: a sentence has a pause in 1.6 s.
 const SPANS: usize = 8;
 const SPAN: u32 = 10;
+/// Frames of speech that its loudness is a mean of.
+const SPEECH: u64 = 50;
 
 pub struct Detector {
+    /// Mean square of speech, over about a second of it.
+    loudness: Option<u64>,
     quiet_for: u32,
     silent_for: u32,
     room: Room,
@@ -45,10 +49,24 @@ struct Room {
 impl Detector {
     pub fn new() -> Self {
         Self {
+            loudness: None,
             quiet_for: HANGOVER,
             silent_for: HANGOVER,
             room: Room::new(),
         }
+    }
+
+    /// Mean squares of speech and of the room behind it, as far as they are known.
+    pub fn levels(&self) -> (Option<u64>, Option<u64>) {
+        let room = self.room.least();
+        (self.loudness, Some(room).filter(|room| *room < u64::MAX))
+    }
+
+    fn measure(&mut self, energy: u64) {
+        self.loudness = Some(match self.loudness {
+            None => energy,
+            Some(loudness) => (loudness * (SPEECH - 1) + energy) / SPEECH,
+        });
     }
 
     /// A frame of 20 ms, at any rate.
@@ -56,6 +74,7 @@ impl Detector {
         let energy = mean_square(frame);
         let room = self.room.hear(energy);
         if is_speech(energy, room) {
+            self.measure(energy);
             self.quiet_for = 0;
             self.silent_for = 0;
             return Activity::Speech;
@@ -92,7 +111,11 @@ impl Room {
         self.frames += 1;
         let span = &mut self.spans[self.present];
         *span = energy.min(*span);
-        self.spans.iter().copied().min().unwrap_or(energy)
+        self.least()
+    }
+
+    fn least(&self) -> u64 {
+        self.spans.iter().copied().min().unwrap_or(u64::MAX)
     }
 }
 

@@ -13,8 +13,6 @@ const LEAST: Duration = Duration::from_millis(25);
 const UNKNOWN: Duration = Duration::from_millis(60);
 /// The next one may be a little later than any so far.
 const SLACK: Duration = Duration::from_millis(5);
-/// A straggler that is later is not worth waiting for.
-const MOST: Duration = Duration::from_millis(120);
 /// The present and the last one count.
 const PERIOD: Duration = Duration::from_secs(5);
 /// More is no lateness: the sender began a new time line.
@@ -43,6 +41,9 @@ struct Recent {
 }
 
 impl Lateness {
+    /// A straggler that is later is not worth waiting for.
+    pub const MOST: Duration = Duration::from_millis(120);
+
     pub fn new() -> Self {
         Self {
             line: None,
@@ -72,7 +73,7 @@ impl Lateness {
             return Duration::ZERO;
         }
         self.line = Some(line);
-        if overtaken && late <= micros(MOST) {
+        if overtaken && late <= micros(Self::MOST) {
             self.stragglers.greatest(now, late + micros(SLACK));
         }
         Duration::from_micros(late.cast_unsigned())

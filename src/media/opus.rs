@@ -205,6 +205,11 @@ impl Encoder {
         }
     }
 
+    /// Mean squares of speech and of the room behind it.
+    pub fn levels(&self) -> (Option<u64>, Option<u64>) {
+        self.detector.levels()
+    }
+
     /// The peer's RTCP tells how much it loses. libopus spends bits on redundancy only for a loss it was told of.
     pub fn expect_loss(&mut self, fraction: f32) {
         self.redundancy.handle_report(fraction);

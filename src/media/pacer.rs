@@ -82,6 +82,8 @@ pub struct Pacer {
     clock: Clock,
     last: Last,
     watch: Watch,
+    /// Of the last frame of sound.
+    margin: Duration,
 }
 
 /// `due` is the latest time of the next slot (fed), or when the next frame would follow without a pause.
@@ -117,6 +119,7 @@ impl Pacer {
             clock: Clock::Stopped { due: None },
             last: Last::Fill(SILENCE),
             watch: Watch::NEW,
+            margin: Duration::ZERO,
         }
     }
 
@@ -169,6 +172,18 @@ impl Pacer {
         match self.mode {
             Mode::Following => true,
             Mode::Fed => self.watch.before.is_some_and(|lowest| !lowest.is_zero()),
+        }
+    }
+
+    /// By how much the last frame of sound was ahead of its slot, and the most that one may be.
+    pub fn margin(&self) -> Duration {
+        self.margin
+    }
+
+    pub fn most_margin(&self) -> Duration {
+        match self.mode {
+            Mode::Fed => MARGIN_MAX,
+            Mode::Following => Duration::ZERO,
         }
     }
 
@@ -243,9 +258,11 @@ impl Pacer {
             self.watch = Watch::NEW;
         }
         if resumes && margin < CUSHION {
+            self.margin = margin + FRAME;
             self.set_due(due + FRAME + frame.length.duration());
             return Verdict::FillFirst;
         }
+        self.margin = margin;
         self.watch.see(margin);
         self.set_due(due + frame.length.duration());
         Verdict::Send { skip: Ticks::ZERO }

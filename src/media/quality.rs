@@ -34,6 +34,14 @@ impl Conditions {
         opinion(self.rating())
     }
 
+    /// As somebody who only listens would judge it.
+    pub fn without_delay(self) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            ..self
+        }
+    }
+
     /// Ie,eff (G.107 §3.5): with a growing share of lost frames, and the more the longer they are in a row, from what
     /// the codec alone takes off to 95.
     fn equipment_impairment(&self) -> f32 {

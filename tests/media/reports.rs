@@ -1,7 +1,7 @@
 //! What a PBX's RTCP tells of what we sent it, with extended reports beside it (RFC 3611), which are read over.
 
 use wabridge::media::bridge::Channel;
-use wabridge::media::rtcp::{Compound, Packet, Packets, ReportBlock};
+use wabridge::media::rtcp::{Compound, Extended, Packet, Packets, ReportBlock};
 use wabridge::sdp::{Codec, Ssrc};
 use wabridge::side::Side;
 
@@ -62,6 +62,7 @@ fn round_trip_loss_and_jitter_with_extended_reports_beside_them() {
         sender: None,
         block: Some(block),
         cname: "pbx",
+        extended: Extended::default(),
         bye: false,
     };
     let mut bytes = [0; 500];

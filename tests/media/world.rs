@@ -9,12 +9,12 @@ use wabridge::media::bridge::{
     Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Event, Habits, StreamSpec,
 };
 use wabridge::media::gain::Decibels;
-use wabridge::media::rtcp::{Compound, ReportBlock};
+use wabridge::media::rtcp::{Compound, Extended, ReportBlock};
 use wabridge::media::rtp::{Header, Kind, Packet, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
-    Suite, TelephoneEvent,
+    Agreement, Codec, CryptoPair, Direction, ExtendedReports, MasterKey, OpusLimits, PayloadType,
+    Protection, Ssrc, Suite, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
 
@@ -63,6 +63,7 @@ pub fn whatsapp() -> Agreement {
         remote_rtp: Some(WHATSAPP.into()),
         remote_rtcp: Some(WHATSAPP.into()),
         rtcp_mux: true,
+        extended_reports: ExtendedReports::default(),
         codec: Codec::Opus,
         send_pt: OPUS,
         receive: vec![(OPUS, Codec::Opus)],
@@ -275,6 +276,7 @@ impl World {
             sender: None,
             block: Some(block),
             cname: "user",
+            extended: Extended::default(),
             bye: false,
         };
         let mut packet = vec![0; Compound::MAX_LEN + srtp::MAX_OVERHEAD];

@@ -9,12 +9,12 @@ use wabridge::media::bridge::{
     Bridge, BridgeSpec, Channel, Command, Digits, Dtx, Habits, StreamSpec,
 };
 use wabridge::media::gain::Decibels;
-use wabridge::media::rtcp::{Compound, ReportBlock};
+use wabridge::media::rtcp::{Compound, Extended, ReportBlock};
 use wabridge::media::rtp::{Kind, Packet};
 use wabridge::media::srtp;
 use wabridge::sdp::{
-    Agreement, Codec, CryptoPair, Direction, MasterKey, OpusLimits, PayloadType, Protection, Ssrc,
-    Suite,
+    Agreement, Codec, CryptoPair, Direction, ExtendedReports, MasterKey, OpusLimits, PayloadType,
+    Protection, Ssrc, Suite,
 };
 use wabridge::side::{Pair, Side};
 
@@ -198,6 +198,7 @@ impl Call {
             sender: None,
             block: Some(block),
             cname: "user",
+            extended: Extended::default(),
             bye: false,
         };
         let mut buffer = [0; 600];
@@ -275,6 +276,7 @@ fn agreement(side: Side, codec: Codec) -> Box<Agreement> {
         remote_rtp: Some(peer(side)),
         remote_rtcp: Some(peer(side)),
         rtcp_mux: true,
+        extended_reports: ExtendedReports::default(),
         codec,
         send_pt: payload_type,
         receive: vec![(payload_type, codec)],

@@ -206,6 +206,11 @@ impl Codecs {
         }
     }
 
+    pub fn levels(&self) -> (Option<u64>, Option<u64>) {
+        let encoder = self.encoder.as_ref();
+        encoder.map(opus::Encoder::levels).unwrap_or_default()
+    }
+
     pub fn expect_loss(&mut self, fraction: f32) {
         if let Some(encoder) = &mut self.encoder {
             encoder.expect_loss(fraction);

@@ -234,6 +234,14 @@ impl Direction {
         self.left_out
     }
 
+    /// Mean squares of speech and of the room, where sound is encoded as Opus and nothing changes its level before that.
+    pub fn levels(&self) -> (Option<u64>, Option<u64>) {
+        match self.gain {
+            None => self.codecs.levels(),
+            Some(_) => (None, None),
+        }
+    }
+
     /// Of use to the other side, so far.
     pub fn came(&self) -> Came {
         self.came

@@ -179,6 +179,15 @@ impl Egress {
         self.pacer.is_in_time()
     }
 
+    /// Sound waits so long before it leaves, at present and at most.
+    pub fn margin(&self) -> Duration {
+        self.pacer.margin()
+    }
+
+    pub fn most_margin(&self) -> Duration {
+        self.pacer.most_margin()
+    }
+
     /// What may be left out of the sound to come, and how urgently.
     pub fn surplus(&self) -> (Ticks, Need) {
         self.pacer.surplus()

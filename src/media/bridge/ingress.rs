@@ -81,6 +81,9 @@ pub enum Standing {
 }
 
 impl Ingress {
+    /// Nothing missing is waited for longer.
+    pub const MOST_PATIENCE: Duration = Lateness::MOST;
+
     pub fn new(side: Side, habits: &Habits) -> Self {
         Self {
             side,
@@ -225,6 +228,7 @@ impl Ingress {
             Place::Kept => Standing::NotNow,
             Place::Late => {
                 self.late += 1;
+                self.reception.handle_discard(header);
                 Standing::NotNow
             }
         }
@@ -315,6 +319,11 @@ impl Ingress {
             late: self.late,
             first_heard: self.first_heard,
         }
+    }
+
+    /// A straggler is waited for so long at present.
+    pub fn waits_at_most(&mut self, now: Instant) -> Duration {
+        self.lateness.expected(now)
     }
 
     /// Until when what is missing before this packet may come: it was sent a packet earlier, and may be as late as

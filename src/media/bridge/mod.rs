@@ -13,6 +13,7 @@ mod bands;
 mod codecs;
 mod direction;
 mod egress;
+mod extended;
 mod in_band;
 mod ingress;
 mod lane;
@@ -47,6 +48,7 @@ pub use crate::media::opus::Relief;
 use codecs::Plan;
 use direction::{Direction, Out};
 use egress::Egress;
+pub use extended::HeardByPeer;
 use ingress::{Ingress, Standing};
 use lane::{EVENTS, Lane, push};
 use no_audio::{News, NoAudio, Sight, Watch, Way};
@@ -279,18 +281,7 @@ impl Bridge {
         for side in Side::BOTH {
             self.handle_transport_timeout(now, side);
             self.lane(side).handle_timeout(now);
-            let stream = match side {
-                Side::A => &mut self.streams.a,
-                Side::B => &mut self.streams.b,
-            };
-            stream.reporting.handle_timeout(
-                now,
-                &self.clock,
-                &mut self.entropy,
-                &mut stream.ingress,
-                &mut stream.egress,
-                &mut self.outbox,
-            );
+            self.send_report(now, side);
             self.listen_for_audio(now, side);
         }
         self.run_slots(now);
@@ -345,6 +336,7 @@ impl Bridge {
         let stream = &mut self.streams[side];
         stream.egress.set_target(now, stream.ingress.target());
         stream.limits = agreement.opus;
+        stream.reporting.agree(agreement.extended_reports);
         stream.receive = agreement.receive.iter().map(|(_, codec)| *codec).collect();
         if started {
             stream.reporting.start(now, &mut self.entropy);
@@ -561,6 +553,7 @@ impl Bridge {
             remote_loss_fraction: remote.loss(),
             remote_jitter: remote.jitter(),
             round_trip: remote.round_trip(),
+            heard_by_peer: stream.reporting.heard(),
             mos_received: None,
             mos_sent: None,
             first_packet_after: after_start(counts.first_heard),
@@ -574,7 +567,7 @@ impl Bridge {
             missing_to,
         };
         if let Some(codec) = stream.egress.codec() {
-            report.rate(codec, totals.expected, totals.burst_ratio);
+            report.rate(codec, &totals);
         }
         report
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::media::bridge::extended::HeardByPeer;
 use crate::media::bridge::no_audio::Missing;
 use crate::media::quality::Conditions;
+use crate::media::rtcp::Totals;
 use crate::sdp::Codec;
 use crate::side::Pair;
 
@@ -39,6 +41,8 @@ pub struct StreamReport {
     pub remote_loss_fraction: Option<f32>,
     pub remote_jitter: Option<Duration>,
     pub round_trip: Option<Duration>,
+    /// From the peer's own voice metrics of what we sent (RFC 3611 §4.7).
+    pub heard_by_peer: Option<HeardByPeer>,
     /// E-model estimate of what this side's party was sent to hear is on the other side's row: this one is of what we
     /// received here (ITU-T G.107, 1.0-4.5).
     pub mos_received: Option<f32>,
@@ -66,23 +70,33 @@ const FIXED_DELAY: Duration = Duration::from_millis(100);
 
 impl StreamReport {
     /// Estimates both ratings from the figures that are there.
-    pub(super) fn rate(&mut self, codec: Codec, expected: u64, burst_ratio: f32) {
-        let network = self.round_trip.unwrap_or_default() / 2;
-        let conditions = |loss, burst_ratio, jitter: Duration| Conditions {
-            codec,
-            loss,
-            burst_ratio,
-            delay: FIXED_DELAY + network + 2 * jitter,
+    pub(super) fn rate(&mut self, codec: Codec, totals: &Totals) {
+        let round_trip = self.round_trip.unwrap_or_default();
+        let mos = |loss, burst_ratio, jitter| {
+            conditions(codec, loss, burst_ratio, jitter, round_trip).mos()
         };
         if self.packets_received > 0 {
-            let missing = self.packets_lost.saturating_sub(self.frames_recovered);
-            let loss = missing as f32 / expected.max(1) as f32;
-            self.mos_received = Some(conditions(loss, burst_ratio, self.jitter_mean).mos());
+            let loss = totals.unusable(self.frames_recovered);
+            self.mos_received = Some(mos(loss, totals.burst_ratio, totals.jitter_mean));
         }
         let jitter = self.remote_jitter.unwrap_or_default();
-        self.mos_sent = self
-            .remote_loss_fraction
-            .map(|loss| conditions(loss, 1.0, jitter).mos());
+        self.mos_sent = self.remote_loss_fraction.map(|loss| mos(loss, 1.0, jitter));
+    }
+}
+
+/// What a listener has of one direction: half the round trip, and the jitter buffer that its jitter needs.
+pub(super) fn conditions(
+    codec: Codec,
+    loss: f32,
+    burst_ratio: f32,
+    jitter: Duration,
+    round_trip: Duration,
+) -> Conditions {
+    Conditions {
+        codec,
+        loss,
+        burst_ratio,
+        delay: FIXED_DELAY + round_trip / 2 + 2 * jitter,
     }
 }
 

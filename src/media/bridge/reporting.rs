@@ -1,12 +1,17 @@
-//! RTCP of one side: when our reports leave (RFC 3550 §6.2) and what the peer's say about us.
+//! RTCP of one side: when our reports leave (RFC 3550 §6.2) and what the peer's say about us. Extended reports go beside
+//! them and have no clock of their own.
 
 use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
+use crate::media::bridge::Bridge;
 use crate::media::bridge::egress::{Egress, clock_rate};
+use crate::media::bridge::extended::{ExtendedReporting, HeardByPeer, Occasion, Playout};
 use crate::media::bridge::ingress::Ingress;
 use crate::media::outbox::Outbox;
-use crate::media::rtcp::{self, Compound, Packet, ReportBlock, SenderInfo, WallClock};
+use crate::media::rtcp::{self, Compound, Concealment, Packet, ReportBlock, SenderInfo, WallClock};
+use crate::sdp::{Codec, ExtendedReports};
+use crate::side::Side;
 
 pub struct Reporting {
     cname: String,
@@ -14,6 +19,7 @@ pub struct Reporting {
     /// Packets we had sent at the last report: none since means RR instead of SR (RFC 3550 §6.4).
     reported: u64,
     remote: Remote,
+    extended: ExtendedReporting,
 }
 
 /// What the peer tells about our packets.
@@ -57,7 +63,12 @@ impl Reporting {
             next: None,
             reported: 0,
             remote: Remote::default(),
+            extended: ExtendedReporting::default(),
         }
+    }
+
+    pub fn agree(&mut self, extended: ExtendedReports) {
+        self.extended.agree(extended);
     }
 
     pub fn start(&mut self, now: Instant, entropy: &mut Entropy) {
@@ -73,28 +84,46 @@ impl Reporting {
         &self.remote
     }
 
-    /// Sends a report if one is due.
-    pub fn handle_timeout(
+    pub fn heard(&self) -> Option<HeardByPeer> {
+        self.extended.heard()
+    }
+
+    /// Whether a report is due; then the next one is due an interval later.
+    fn take_due(&mut self, now: Instant, entropy: &mut Entropy) -> bool {
+        let is_due = self.next.is_some_and(|next| next <= now);
+        if is_due {
+            self.next = Some(now + rtcp::interval(false, entropy));
+        }
+        is_due
+    }
+
+    fn send(
         &mut self,
         now: Instant,
         clock: &WallClock,
-        entropy: &mut Entropy,
+        playout: &Playout,
         ingress: &mut Ingress,
         egress: &mut Egress,
         outbox: &mut Outbox,
     ) {
-        if self.next.is_none_or(|next| next > now) {
-            return;
-        }
-        self.next = Some(now + rtcp::interval(false, entropy));
         let Some((channel, to)) = ingress.rtcp_target() else {
             return;
         };
+        let sender = self.sender_info(now, clock, egress);
+        let occasion = Occasion {
+            now,
+            ntp: clock.ntp(now),
+            sends: sender.is_some(),
+            round_trip: self.remote.round_trip,
+            patience: ingress.waits_at_most(now),
+        };
+        let reception = ingress.reception();
         let compound = Compound {
             ssrc: egress.sender().ssrc(),
-            sender: self.sender_info(now, clock, egress),
-            block: ingress.reception().report(now),
+            sender,
+            block: reception.report(now),
             cname: &self.cname,
+            extended: self.extended.blocks(&occasion, playout, reception),
             bye: false,
         };
         egress.send_rtcp(outbox, channel, to, |buffer| compound.write(buffer));
@@ -118,6 +147,12 @@ impl Reporting {
                 }
                 Ok(Packet::ReceiverReport { blocks, .. }) => {
                     self.handle_blocks(now, clock, blocks, egress);
+                }
+                Ok(Packet::Extended { ssrc, blocks }) => {
+                    let ours = egress.sender().ssrc();
+                    let ntp = clock.ntp(now);
+                    let told = self.extended.handle_blocks(now, ntp, ssrc, blocks, ours);
+                    self.remote.round_trip = told.or(self.remote.round_trip);
                 }
                 Ok(Packet::Description { .. } | Packet::Goodbye { .. } | Packet::Other { .. }) => {}
                 Err(rtcp::Malformed) => ingress.rejected().not_rtp += 1,
@@ -155,5 +190,48 @@ impl Reporting {
             packets: sender.packets() as u32,
             octets: sender.octets() as u32,
         })
+    }
+}
+
+impl Bridge {
+    /// To a side, if it is due.
+    pub(super) fn send_report(&mut self, now: Instant, side: Side) {
+        if !self.streams[side]
+            .reporting
+            .take_due(now, &mut self.entropy)
+        {
+            return;
+        }
+        let playout = self.playout(side);
+        let stream = &mut self.streams[side];
+        stream.reporting.send(
+            now,
+            &self.clock,
+            &playout,
+            &mut stream.ingress,
+            &mut stream.egress,
+            &mut self.outbox,
+        );
+    }
+
+    /// Of what comes from a side.
+    fn playout(&self, side: Side) -> Playout {
+        let direction = &self.directions[side];
+        let to = &self.streams[!side].egress;
+        let codec = self.streams[side].egress.codec();
+        let passes = codec == Some(Codec::Opus) && to.codec() == codec;
+        let (speech, room) = direction.levels();
+        Playout {
+            codec,
+            recovered: direction.made_up().recovered,
+            concealment: match passes {
+                true => Concealment::Unspecified,
+                false => Concealment::Enhanced,
+            },
+            margin: to.margin(),
+            most: to.most_margin() + Ingress::MOST_PATIENCE,
+            speech,
+            room,
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::SummaryJitter;
 use crate::media::rtp::RtpTime;
 
 /// More is no jitter: the sender began a new time line, or paused its clock.
@@ -15,6 +16,17 @@ pub(super) struct Jitter {
     max: f64,
     sum: f64,
     count: u64,
+    interval: Interval,
+}
+
+/// Differences in transit time since they were asked for last, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Interval {
+    least: f64,
+    most: f64,
+    sum: f64,
+    squares: f64,
+    count: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,22 +37,27 @@ struct Last {
 }
 
 impl Jitter {
-    pub(super) fn handle_packet(&mut self, arrival: Instant, timestamp: RtpTime, clock: u32) {
+    /// How long after the packet that came before it this one was sent, in seconds; `None`: nobody knows.
+    pub(super) fn handle_packet(
+        &mut self,
+        arrival: Instant,
+        timestamp: RtpTime,
+        clock: u32,
+    ) -> Option<f64> {
         let this = Last {
             arrival,
             timestamp,
             clock,
         };
         let last = self.last.replace(this);
-        let Some(last) = last.filter(|last| last.clock == clock) else {
-            return;
-        };
+        let last = last.filter(|last| last.clock == clock)?;
         let waited = arrival.saturating_duration_since(last.arrival);
         let sent_apart = f64::from(timestamp.ahead_of(last.timestamp)) / f64::from(clock);
         let difference = (waited.as_secs_f64() - sent_apart).abs();
         if difference < JUMP {
             self.add(difference);
         }
+        Some(sent_apart)
     }
 
     /// Another source: the next packet is compared with none before it. The figures go on.
@@ -51,8 +68,26 @@ impl Jitter {
 
     /// As a report block tells it, in ticks of the last packet's clock.
     pub(super) fn in_ticks(&self) -> u32 {
+        self.ticks(self.estimate)
+    }
+
+    /// Of the differences since this was asked last; `None`: there were none.
+    pub(super) fn take_interval(&mut self) -> Option<SummaryJitter> {
+        let interval = std::mem::take(&mut self.interval);
+        let count = (interval.count > 0).then_some(interval.count as f64)?;
+        let mean = interval.sum / count;
+        let variance = interval.squares / count - mean * mean;
+        Some(SummaryJitter {
+            least: self.ticks(interval.least),
+            most: self.ticks(interval.most),
+            mean: self.ticks(mean),
+            deviation: self.ticks(variance.max(0.0).sqrt()),
+        })
+    }
+
+    fn ticks(&self, seconds: f64) -> u32 {
         let clock = self.last.map_or(0, |last| last.clock);
-        (self.estimate * f64::from(clock)).round() as u32
+        (seconds * f64::from(clock)).round() as u32
     }
 
     pub(super) fn mean(&self) -> Duration {
@@ -70,6 +105,20 @@ impl Jitter {
         self.estimate += (difference - self.estimate) / 16.0;
         self.max = self.max.max(self.estimate);
         self.sum += self.estimate;
+        self.count += 1;
+        self.interval.add(difference);
+    }
+}
+
+impl Interval {
+    fn add(&mut self, difference: f64) {
+        self.least = match self.count {
+            0 => difference,
+            _ => self.least.min(difference),
+        };
+        self.most = self.most.max(difference);
+        self.sum += difference;
+        self.squares += difference * difference;
         self.count += 1;
     }
 }
@@ -102,6 +151,25 @@ mod tests {
         assert_eq!(jitter.in_ticks(), 8);
         assert_eq!(jitter.max(), ms(1));
         assert_eq!(jitter.mean(), ms(1));
+    }
+
+    /// Sent 20 ms apart, they come 20, 28, 20 and 12 ms apart.
+    #[test]
+    fn an_interval_has_its_spread() {
+        let start = Instant::now();
+        let mut jitter = Jitter::default();
+        assert_eq!(jitter.take_interval(), None);
+        for (n, at) in [0, 20, 48, 68, 80].into_iter().enumerate() {
+            jitter.handle_packet(start + ms(at), RtpTime(n as u32 * 160), 8000);
+        }
+        let spread = SummaryJitter {
+            least: 0,
+            most: 64,
+            mean: 32,
+            deviation: 32,
+        };
+        assert_eq!(jitter.take_interval(), Some(spread));
+        assert_eq!(jitter.take_interval(), None);
     }
 
     #[test]

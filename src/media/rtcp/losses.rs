@@ -1,5 +1,7 @@
-//! Which packets came: a window over the latest 128 indices of a source, and what is known for certain of those that
-//! have left it.
+//! Which packets came, and in time: a window over the latest 128 indices of a source, and what is known for certain of those
+//! that have left it.
+
+use super::bursts::{Bursts, Periods};
 
 /// Indices are sequence numbers extended by their wraps.
 #[derive(Clone, Debug)]
@@ -9,9 +11,13 @@ pub(super) struct Losses {
     highest: u64,
     /// Bit 0 is the highest.
     seen: u128,
+    /// The same, of those that came too late to be of use.
+    discarded: u128,
+    discards: u64,
     /// Never sent, as far as is known: neither expected nor lost.
     skipped: u64,
     runs: Runs,
+    bursts: Bursts,
 }
 
 /// Losses in the order of sending, counted when a packet leaves the window.
@@ -28,13 +34,20 @@ impl Losses {
             first: index,
             highest: index,
             seen: 1,
+            discarded: 0,
+            discards: 0,
             skipped: 0,
             runs: Runs::default(),
+            bursts: Bursts::default(),
         }
     }
 
     pub(super) fn highest(&self) -> u64 {
         self.highest
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
     }
 
     /// From the first to the highest.
@@ -69,21 +82,45 @@ impl Losses {
         }
     }
 
-    /// As if nothing more were to come.
+    /// What came was of no use.
+    pub(super) fn discard(&mut self, index: u64) {
+        self.discards += 1;
+        match self.highest.checked_sub(index) {
+            Some(age) if age < u128::BITS.into() => self.discarded |= 1 << age,
+            Some(_) | None => {}
+        }
+    }
+
+    pub(super) fn discards(&self) -> u64 {
+        self.discards
+    }
+
     pub(super) fn runs(&self) -> Runs {
+        self.ended().runs
+    }
+
+    pub(super) fn periods(&self) -> Periods {
+        self.ended().bursts.periods()
+    }
+
+    /// As if nothing more were to come.
+    fn ended(&self) -> Self {
         let mut ended = self.clone();
         for _ in 0..u128::BITS {
             ended.advance();
         }
-        ended.runs
+        ended
     }
 
     fn advance(&mut self) {
         let leaving = u64::from(u128::BITS) - 1;
         if self.highest >= self.first + leaving {
-            self.runs.pass(self.seen >> leaving == 1);
+            let came = self.seen >> leaving == 1;
+            self.runs.pass(came);
+            self.bursts.pass(came && self.discarded >> leaving == 0);
         }
         self.seen <<= 1;
+        self.discarded <<= 1;
         self.highest += 1;
     }
 }
@@ -153,6 +190,25 @@ mod tests {
         let runs = losses.runs();
         assert_eq!((runs.lost, runs.runs), (2, 2));
         assert_eq!(losses.expected(), 6);
+    }
+
+    /// Within and behind the window.
+    #[test]
+    fn what_came_too_late_is_part_of_a_burst_and_no_loss() {
+        let mut losses = after([10, 12, 13]);
+        losses.handle_index(11);
+        losses.discard(11);
+        losses.discard(12);
+        (14..200).for_each(|index| losses.handle_index(index));
+        for losses in [losses.clone(), {
+            (200..900).for_each(|index| losses.handle_index(index));
+            losses
+        }] {
+            let periods = losses.periods();
+            assert_eq!(losses.runs().lost, 0);
+            assert_eq!((periods.bursts, periods.burst.bad), (1, 2));
+            assert_eq!(losses.discards(), 2);
+        }
     }
 
     #[test]

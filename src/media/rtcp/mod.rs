@@ -1,12 +1,19 @@
 //! RTCP (RFC 3550 §6): compound packets written (`Compound`) and read (`Packets`) in place, the reporting interval, and
-//! what a receiver knows of a stream (`Reception`). Feedback, XR and APP packets are read over.
+//! what a receiver knows of a stream (`Reception`); extended reports beside them (RFC 3611). Feedback and APP packets are
+//! read over.
 
+mod bursts;
+mod extended;
 mod jitter;
 mod losses;
 mod reception;
 mod wire;
 
-pub use reception::{Arrival, Reception, Totals};
+pub use extended::{
+    Block, Concealment, Extended, ExtendedBlocks, GMIN, JitterBuffer, LastReference,
+    LastReferences, Summary, SummaryJitter, VoipMetrics,
+};
+pub use reception::{Arrival, Bursty, Reception, Totals};
 pub use wire::{Blocks, Compound, Malformed, Packet, Packets};
 
 use std::time::{Duration, Instant};
@@ -83,11 +90,6 @@ pub struct ReportBlock {
 }
 
 impl ReportBlock {
-    /// Longer is no round trip but a report on somebody else's SR.
-    const MAX_ROUND_TRIP: Duration = Duration::from_secs(30);
-    /// Both ends round, so that a short way may seem to take less than no time (1/65536 s).
-    const ROUNDING: i32 = 64;
-
     pub fn loss_fraction(&self) -> f32 {
         f32::from(self.fraction_lost) / 256.0
     }
@@ -95,19 +97,26 @@ impl ReportBlock {
     /// RFC 3550 §6.4.1: from our SR to the peer and back with this report, without the peer's holding time. `None`
     /// when the peer had no SR yet or the figures contradict the clock.
     pub fn round_trip(&self, received_at: NtpTime) -> Option<Duration> {
-        if self.last_sr == 0 {
-            return None;
-        }
-        let since_sr = received_at.compact().wrapping_sub(self.last_sr);
-        let travelled = since_sr
-            .wrapping_sub(self.delay_since_last_sr)
-            .cast_signed();
-        if travelled < -Self::ROUNDING {
-            return None;
-        }
-        let travelled = from_compact(travelled.max(0).cast_unsigned());
-        (travelled <= Self::MAX_ROUND_TRIP).then_some(travelled)
+        round_trip(self.last_sr, self.delay_since_last_sr, received_at)
     }
+}
+
+/// `left`: `NtpTime::compact` of when it left us, as the peer says; `held` in 1/65536 s.
+fn round_trip(left: u32, held: u32, received_at: NtpTime) -> Option<Duration> {
+    /// Longer is no round trip but a report on somebody else's packet.
+    const MOST: Duration = Duration::from_secs(30);
+    /// Both ends round, so that a short way may seem to take less than no time (1/65536 s).
+    const ROUNDING: i32 = 64;
+    if left == 0 {
+        return None;
+    }
+    let since = received_at.compact().wrapping_sub(left);
+    let travelled = since.wrapping_sub(held).cast_signed();
+    if travelled < -ROUNDING {
+        return None;
+    }
+    let travelled = from_compact(travelled.max(0).cast_unsigned());
+    (travelled <= MOST).then_some(travelled)
 }
 
 fn from_compact(ticks: u32) -> Duration {
@@ -121,7 +130,8 @@ fn to_compact(duration: Duration) -> u32 {
 }
 
 /// Until the next report (RFC 3550 §6.2, §6.3.1, A.7): 5 s with a random half more or less, the `first` after half of
-/// that. Two parties never need more than 5 % of the bandwidth with it, so the minimum always holds.
+/// that. Two parties never need more than 5 % of the bandwidth with it, extended reports included, so the minimum always
+/// holds.
 pub fn interval(first: bool, entropy: &mut Entropy) -> Duration {
     /// e - 3/2: what reconsideration takes off the mean (RFC 3550 §6.3.1).
     const COMPENSATION: f64 = 1.218_28;
@@ -185,6 +195,22 @@ mod tests {
         assert_eq!(rounded, Some(Duration::ZERO));
         let wrapped = block(u32::MAX, 0).round_trip(at(0xffff));
         assert_eq!(wrapped, Some(Duration::from_secs(1)));
+    }
+
+    /// RFC 3550 §6.2: two parties, each with a report in 5 s, beside the slowest speech that we send.
+    #[test]
+    fn the_largest_report_keeps_to_its_share_of_the_bandwidth() {
+        const SPEECH: usize = 6_000;
+        const PACKETS_PER_S: usize = 50;
+        const RTP: usize = 12;
+        const UDP_AND_IP: usize = 28;
+        // An SRTCP index and its tag.
+        const SRTCP: usize = 14;
+        const CNAME: usize = 24;
+        let report = Compound::MAX_LEN - 255 + CNAME + SRTCP + UDP_AND_IP;
+        let used = 2 * report * 8 / 5;
+        let session = SPEECH + PACKETS_PER_S * (RTP + UDP_AND_IP) * 8;
+        assert!(used * 20 <= session, "{used} of {session} bit/s");
     }
 
     #[test]

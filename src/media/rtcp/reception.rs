@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::bursts::{Periods, share};
 use super::jitter::Jitter;
 use super::losses::{Losses, Runs};
-use super::{ReportBlock, SenderInfo, to_compact};
+use super::{ReportBlock, SenderInfo, Summary, to_compact};
 use crate::media::rtp::{Header, SequenceNumber};
-use crate::sdp::Ssrc;
+use crate::sdp::{Ssrc, SummaryParts};
 
 /// So far ahead a packet still belongs to the same run: a minute of lost packets (RFC 3550 A.1, MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3000;
@@ -14,6 +15,9 @@ const MAX_DROPOUT: u16 = 3000;
 const MAX_MISORDER: u16 = 100;
 /// Added to the first sequence number, so that packets from before it have an index too.
 const ONE_WRAP: u64 = 1 << 16;
+/// What a packet may hold, in seconds.
+const PACKET_TIMES: std::ops::RangeInclusive<f64> = 0.0025..=0.12;
+const USUAL_PACKET_TIME: Duration = Duration::from_millis(20);
 
 /// Fed with packets that are authentic, or from the latched source, so there is no probation: the first packet counts.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +27,7 @@ pub struct Reception {
     /// Of the sources before the present one.
     past: Counts,
     gaps: Gaps,
+    pace: Pace,
 }
 
 /// What a gap in the sequence numbers means. RFC 3550 A.1 and the metrics of RFC 3611 §4.7 take each for loss, however long
@@ -66,6 +71,8 @@ pub struct Totals {
     pub expected: u64,
     /// Expected and not received so far.
     pub lost: u64,
+    /// Received, but too late to be of use.
+    pub discarded: u64,
     pub duplicate: u64,
     pub reordered: u64,
     /// Of the inter-arrival jitter, over packets.
@@ -86,6 +93,7 @@ struct Source {
     /// What would follow a packet that was far off.
     suspected: Option<SequenceNumber>,
     reported: Reported,
+    summarized: Summarized,
     last_sr: Option<(u32, Instant)>,
 }
 
@@ -96,13 +104,53 @@ struct Reported {
     received: u64,
 }
 
+/// At the last summary of ours.
+#[derive(Clone, Copy, Debug, Default)]
+struct Summarized {
+    /// `None`: there was none.
+    highest: Option<u64>,
+    expected: u64,
+    received: u64,
+    duplicate: u64,
+}
+
+/// How the present source came so far (RFC 3611 §4.7.1, §4.7.2); shares in 1/256.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bursty {
+    pub ssrc: Ssrc,
+    pub loss: u8,
+    pub discard: u8,
+    pub burst_density: u8,
+    pub gap_density: u8,
+    /// Means; zero when there was none.
+    pub burst: Duration,
+    pub gap: Duration,
+    pub packet_time: Duration,
+}
+
+/// How much a packet holds, by two that were sent and came one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    last: Option<SequenceNumber>,
+    packet_time: Option<Duration>,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     received: u64,
     expected: u64,
+    discarded: u64,
     duplicate: u64,
     reordered: u64,
     runs: Runs,
+}
+
+impl Totals {
+    /// Share of packets that were of no use, 0-1: `recovered` of those that were lost came back by in-band FEC.
+    pub fn unusable(&self, recovered: u64) -> f32 {
+        let missing = (self.lost + self.discarded).saturating_sub(recovered);
+        missing as f32 / self.expected.max(1) as f32
+    }
 }
 
 impl Reception {
@@ -125,9 +173,17 @@ impl Reception {
             Arrival::Duplicate | Arrival::Suspect => return arrival,
         }
         if let Some(clock) = clock.filter(|clock| *clock > 0) {
-            self.jitter.handle_packet(now, header.timestamp, clock);
+            let sent_apart = self.jitter.handle_packet(now, header.timestamp, clock);
+            self.pace.handle_packet(header.sequence, sent_apart);
         }
         arrival
+    }
+
+    /// A packet that arrived is of no use any more.
+    pub fn handle_discard(&mut self, header: &Header) {
+        if let Some(source) = self.source.as_mut().filter(|it| it.ssrc == header.ssrc) {
+            source.losses.discard(source.index(header.sequence));
+        }
     }
 
     /// The sender was told to be silent, or that it may speak.
@@ -162,6 +218,25 @@ impl Reception {
         })
     }
 
+    /// Of what came since the last summary; `None`: nothing did.
+    pub fn summary(&mut self, parts: SummaryParts) -> Option<Summary> {
+        let jitter = self.jitter.take_interval();
+        let source = self.source.as_mut()?;
+        let summary = source.summarize()?;
+        Some(Summary {
+            lost: summary.lost.filter(|_| parts.loss),
+            duplicate: summary.duplicate.filter(|_| parts.duplicates),
+            jitter: jitter.filter(|_| parts.jitter),
+            ..summary
+        })
+    }
+
+    /// `None` before the first packet.
+    pub fn bursty(&self) -> Option<Bursty> {
+        let source = self.source.as_ref()?;
+        Some(source.bursty(self.pace.packet_time()))
+    }
+
     pub fn totals(&self) -> Totals {
         let mut counts = self.past;
         if let Some(source) = &self.source {
@@ -171,6 +246,7 @@ impl Reception {
             received: counts.received,
             expected: counts.expected,
             lost: counts.runs.lost,
+            discarded: counts.discarded,
             duplicate: counts.duplicate,
             reordered: counts.reordered,
             jitter_mean: self.jitter.mean(),
@@ -198,6 +274,7 @@ impl Source {
             reordered: 0,
             suspected: None,
             reported: Reported::default(),
+            summarized: Summarized::default(),
             last_sr: None,
         }
     }
@@ -206,7 +283,7 @@ impl Source {
     fn handle_sequence(&mut self, sequence: SequenceNumber, gaps: &mut Gaps) -> Arrival {
         let highest = self.losses.highest();
         let ahead = sequence.ahead_of(SequenceNumber(highest as u16));
-        let index = highest.saturating_add_signed(ahead.into());
+        let index = self.index(sequence);
         match ahead {
             1.. if ahead.unsigned_abs() < MAX_DROPOUT => {
                 let excused = gaps.excuse();
@@ -221,6 +298,50 @@ impl Source {
             }
             ..=0 if ahead.unsigned_abs() < MAX_MISORDER => self.take_old(index),
             _ => self.suspect(sequence),
+        }
+    }
+
+    /// The one that is nearest to the highest.
+    fn index(&self, sequence: SequenceNumber) -> u64 {
+        let highest = self.losses.highest();
+        let ahead = sequence.ahead_of(SequenceNumber(highest as u16));
+        highest.saturating_add_signed(ahead.into())
+    }
+
+    fn summarize(&mut self) -> Option<Summary> {
+        let now = Summarized {
+            highest: Some(self.losses.highest()),
+            expected: self.losses.expected(),
+            received: self.received,
+            duplicate: self.duplicate,
+        };
+        let before = std::mem::replace(&mut self.summarized, now);
+        let begin = before.highest.map_or(self.losses.first(), |last| last + 1);
+        let end = self.losses.highest() + 1;
+        let expected = now.expected - before.expected;
+        let lost = expected.saturating_sub(now.received - before.received);
+        (end > begin).then_some(Summary {
+            ssrc: self.ssrc,
+            begin: begin as u16,
+            end: end as u16,
+            lost: Some(saturated(lost)),
+            duplicate: Some(saturated(now.duplicate - before.duplicate)),
+            jitter: None,
+        })
+    }
+
+    fn bursty(&self, packet_time: Duration) -> Bursty {
+        let expected = self.losses.expected();
+        let periods: Periods = self.losses.periods();
+        Bursty {
+            ssrc: self.ssrc,
+            loss: share(self.losses.runs().lost, expected),
+            discard: share(self.losses.discards(), expected),
+            burst_density: periods.burst.density(),
+            gap_density: periods.gap.density(),
+            burst: packet_time.mul_f64(periods.burst_packets()),
+            gap: packet_time.mul_f64(periods.gap_packets()),
+            packet_time,
         }
     }
 
@@ -271,6 +392,25 @@ impl Source {
     }
 }
 
+fn saturated(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl Pace {
+    fn handle_packet(&mut self, sequence: SequenceNumber, sent_apart: Option<f64>) {
+        let last = self.last.replace(sequence);
+        if last.is_some_and(|last| last.next() == sequence)
+            && let Some(apart) = sent_apart.filter(|apart| PACKET_TIMES.contains(apart))
+        {
+            self.packet_time = Some(Duration::from_secs_f64(apart));
+        }
+    }
+
+    fn packet_time(&self) -> Duration {
+        self.packet_time.unwrap_or(USUAL_PACKET_TIME)
+    }
+}
+
 impl Gaps {
     /// Whether the gap before a packet that just came was silence.
     fn excuse(&mut self) -> bool {
@@ -289,6 +429,7 @@ impl Counts {
     fn add(&mut self, source: &Source) {
         self.received += source.received;
         self.expected += source.losses.expected();
+        self.discarded += source.losses.discards();
         self.duplicate += source.duplicate;
         self.reordered += source.reordered;
         self.runs.add(source.losses.runs());
@@ -422,6 +563,75 @@ mod tests {
         feed(&mut reception, 150..170);
         let block = reception.report(Instant::now()).unwrap();
         assert_eq!((block.cumulative_lost, block.fraction_lost), (5, 0));
+    }
+
+    const ALL_PARTS: SummaryParts = SummaryParts {
+        loss: true,
+        duplicates: true,
+        jitter: true,
+    };
+
+    #[test]
+    fn summaries_tell_of_their_interval() {
+        let mut reception = Reception::new();
+        assert_eq!(reception.summary(ALL_PARTS), None);
+        feed(&mut reception, (65_530..=65_535).filter(|n| *n != 65_533));
+        feed(&mut reception, [2, 2]);
+        let summary = reception.summary(ALL_PARTS).unwrap();
+        assert_eq!(
+            (summary.begin, summary.end, summary.lost, summary.duplicate),
+            (65_530, 3, Some(3), Some(1))
+        );
+        assert_eq!(reception.summary(ALL_PARTS), None);
+        feed(&mut reception, [3, 5]);
+        let summary = reception.summary(ALL_PARTS).unwrap();
+        assert_eq!(
+            (summary.begin, summary.end, summary.lost, summary.duplicate),
+            (3, 6, Some(1), Some(0))
+        );
+        feed(&mut reception, [6]);
+        let jitter_alone = SummaryParts {
+            loss: false,
+            duplicates: false,
+            jitter: true,
+        };
+        let summary = reception.summary(jitter_alone).unwrap();
+        assert_eq!((summary.lost, summary.duplicate), (None, None));
+    }
+
+    /// 400 packets of 30 ms: two lost close together, one alone, and one that was too late.
+    #[test]
+    fn bursts_are_timed_by_the_packets() {
+        let start = Instant::now();
+        let mut reception = Reception::new();
+        assert_eq!(reception.bursty(), None);
+        for n in (0..400u16).filter(|n| !matches!(n, 100 | 103 | 200)) {
+            let header = Header {
+                timestamp: RtpTime(u32::from(n) * 240),
+                ..header(7, n)
+            };
+            let at = start + Duration::from_millis(30) * n.into();
+            reception.handle_packet(at, &header, Some(8_000));
+            if n == 300 {
+                reception.handle_discard(&header);
+            }
+        }
+        let bursty = reception.bursty().unwrap();
+        let expected = Bursty {
+            ssrc: Ssrc(7),
+            loss: 1,
+            discard: 0,
+            // Two of four, and two of 396.
+            burst_density: 128,
+            gap_density: 1,
+            burst: Duration::from_millis(120),
+            // Two gaps of 396 packets.
+            gap: Duration::from_millis(198 * 30),
+            packet_time: Duration::from_millis(30),
+        };
+        assert_eq!(bursty, expected);
+        let totals = reception.totals();
+        assert_eq!((totals.lost, totals.discarded), (3, 1));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! RTCP packets on the wire.
 
+use super::extended::{Extended, ExtendedBlocks};
 use super::{NtpTime, ReportBlock, SenderInfo};
 use crate::media::rtp::RtpTime;
 use crate::sdp::Ssrc;
@@ -8,13 +9,15 @@ const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const DESCRIPTION: u8 = 202;
 const GOODBYE: u8 = 203;
+const EXTENDED: u8 = 207;
 /// The SDES item that every compound must hold (RFC 3550 §6.5.1).
 const CNAME: u8 = 1;
 
 const INFO_LEN: usize = 20;
 const BLOCK_LEN: usize = 24;
 
-/// A compound packet as we send it: SR (when we sent audio) or RR, SDES with the CNAME, BYE at the end.
+/// A compound packet as we send it: SR (when we sent audio) or RR, SDES with the CNAME, XR where it is agreed, BYE at the
+/// end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Compound<'a> {
     pub ssrc: Ssrc,
@@ -22,18 +25,24 @@ pub struct Compound<'a> {
     pub block: Option<ReportBlock>,
     /// At most 255 bytes; the rest is cut off.
     pub cname: &'a str,
+    pub extended: Extended,
     pub bye: bool,
 }
 
 impl Compound<'_> {
-    /// Enough for every compound of ours: SR with a block, the longest CNAME, BYE.
-    pub const MAX_LEN: usize = 8 + INFO_LEN + BLOCK_LEN + 268 + 8;
+    /// Enough for every compound of ours: SR with a block, the longest CNAME, XR with every block, BYE.
+    pub const MAX_LEN: usize = 8 + INFO_LEN + BLOCK_LEN + 268 + Extended::MAX_LEN + 8;
 
     /// Writes the packet and returns its length; `None` when `buffer` is too small (our own fault).
     pub fn write(&self, buffer: &mut [u8]) -> Option<usize> {
         let mut out = Writer { buffer, length: 0 };
         self.write_report(&mut out)?;
         self.write_description(&mut out)?;
+        if !self.extended.is_empty() {
+            out.header(0, EXTENDED, 4 + self.extended.len())?;
+            out.word(self.ssrc.0)?;
+            self.extended.write(&mut out)?;
+        }
         if self.bye {
             out.header(1, GOODBYE, 4)?;
             out.word(self.ssrc.0)?;
@@ -74,13 +83,13 @@ impl Compound<'_> {
     }
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     buffer: &'a mut [u8],
     length: usize,
 }
 
 impl Writer<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.length + bytes.len();
         let place = self.buffer.get_mut(self.length..end)?;
         place.copy_from_slice(bytes);
@@ -88,8 +97,13 @@ impl Writer<'_> {
         Some(())
     }
 
-    fn word(&mut self, word: u32) -> Option<()> {
+    pub(super) fn word(&mut self, word: u32) -> Option<()> {
         self.put(&word.to_be_bytes())
+    }
+
+    /// Two halves of a word.
+    pub(super) fn pair(&mut self, high: u16, low: u16) -> Option<()> {
+        self.word(u32::from(high) << 16 | u32::from(low))
     }
 
     /// `body` is what follows the header, in bytes: whole words.
@@ -138,7 +152,12 @@ pub enum Packet<'a> {
     Goodbye {
         ssrc: Ssrc,
     },
-    /// Feedback, XR, APP, SDES without CNAME, BYE without source.
+    /// XR (RFC 3611).
+    Extended {
+        ssrc: Ssrc,
+        blocks: ExtendedBlocks<'a>,
+    },
+    /// Feedback, APP, SDES without CNAME, BYE without source.
     Other {
         packet_type: u8,
     },
@@ -223,6 +242,13 @@ fn read_packet(packet_type: u8, count: usize, body: &[u8]) -> Result<Packet<'_>,
             let (ssrc, _) = read_word(body).ok_or(Malformed)?;
             Packet::Goodbye { ssrc: Ssrc(ssrc) }
         }
+        EXTENDED => {
+            let (ssrc, rest) = read_word(body).ok_or(Malformed)?;
+            Packet::Extended {
+                ssrc: Ssrc(ssrc),
+                blocks: ExtendedBlocks::read(rest)?,
+            }
+        }
         _ => Packet::Other { packet_type },
     };
     Ok(packet)
@@ -297,7 +323,7 @@ fn read_description(chunk: &[u8]) -> Result<Packet<'_>, Malformed> {
     Ok(Packet::Other { packet_type })
 }
 
-fn read_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
+pub(super) fn read_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (word, rest) = bytes.split_first_chunk()?;
     Some((u32::from_be_bytes(*word), rest))
 }
@@ -307,6 +333,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::media::rtcp::{Concealment, JitterBuffer, LastReference, Summary, VoipMetrics};
 
     const INFO: SenderInfo = SenderInfo {
         ntp: NtpTime(0x0102_0304_0506_0708),
@@ -323,6 +350,47 @@ mod tests {
         jitter: 77,
         last_sr: 0x1122_3344,
         delay_since_last_sr: 65_536,
+    };
+
+    /// One block of each kind.
+    const EXTENDED_REPORTS: Extended = Extended {
+        reference_time: Some(NtpTime(1)),
+        last_reference: Some(LastReference {
+            ssrc: Ssrc(1),
+            last: 2,
+            delay: 3,
+        }),
+        summary: Some(Summary {
+            ssrc: Ssrc(1),
+            begin: 1,
+            end: 2,
+            lost: None,
+            duplicate: None,
+            jitter: None,
+        }),
+        voip: Some(VoipMetrics {
+            ssrc: Ssrc(1),
+            loss: 0,
+            discard: 0,
+            burst_density: 0,
+            gap_density: 0,
+            burst_duration_ms: 0,
+            gap_duration_ms: 0,
+            round_trip_ms: 0,
+            end_system_ms: 0,
+            signal: None,
+            noise: None,
+            gmin: 16,
+            r_factor: None,
+            mos_listening: None,
+            mos_conversation: None,
+            concealment: Concealment::Unspecified,
+            buffer: JitterBuffer {
+                nominal_ms: 0,
+                maximum_ms: 0,
+                absolute_maximum_ms: 0,
+            },
+        }),
     };
 
     fn written(compound: &Compound<'_>) -> Vec<u8> {
@@ -343,6 +411,7 @@ mod tests {
             sender: None,
             block: None,
             cname: "abc",
+            extended: Extended::default(),
             bye: true,
         };
         let expected = [
@@ -360,6 +429,7 @@ mod tests {
             sender: Some(INFO),
             block: Some(BLOCK),
             cname: "WhatsAppAudioStream1",
+            extended: Extended::default(),
             bye: true,
         };
         let datagram = written(&compound);
@@ -384,6 +454,7 @@ mod tests {
             sender: Some(INFO),
             block: Some(BLOCK),
             cname: &"n".repeat(300),
+            extended: EXTENDED_REPORTS,
             bye: true,
         };
         let length = written(&compound).len();
@@ -460,7 +531,7 @@ mod tests {
                 delay_since_last_sr,
             };
             let compound = Compound {
-                ssrc: Ssrc(9), sender: None, block: Some(block), cname: &cname, bye: false,
+                ssrc: Ssrc(9), sender: None, block: Some(block), cname: &cname, extended: Extended::default(), bye: false,
             };
             let datagram = written(&compound);
             let packets = read(&datagram);

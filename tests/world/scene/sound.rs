@@ -8,6 +8,7 @@ use wabridge::call::cdr::CallRef;
 use wabridge::call::switchboard::{MediaCommand, MediaEvent, PortPair};
 use wabridge::entropy::Entropy;
 use wabridge::media::bridge::{Bridge, Channel, Report};
+use wabridge::media::rtp::Kind;
 use wabridge::side::{Pair, Side};
 
 use super::webrtc::{Peer, bridge_identity};
@@ -21,6 +22,8 @@ pub struct Sound {
     entropy: Entropy,
     /// Everything that left toward a side.
     pub sent: Pair<Vec<Rtp>>,
+    /// And what went beside it, as it left.
+    pub rtcp: Pair<Vec<(Instant, Vec<u8>)>>,
     /// Who is there with ICE and DTLS, of the only call.
     pub peers: Pair<Option<Peer>>,
     ports: Pair<PortPair>,
@@ -43,6 +46,7 @@ impl Sound {
             bridges: BTreeMap::new(),
             entropy: Entropy::from_seed([44; 32]),
             sent: Pair::default(),
+            rtcp: Pair::default(),
             peers: Pair::default(),
             ports: Pair::new(NO_PORTS, NO_PORTS),
         }
@@ -80,10 +84,7 @@ impl Sound {
 
     /// A frame of G.711 from a side: 20 ms, a tone of no meaning.
     pub fn hear(&mut self, now: Instant, side: Side, from: SocketAddr, header: Rtp) {
-        let mut packet = vec![0x80, header.payload_type];
-        packet.extend(header.sequence.to_be_bytes());
-        packet.extend(header.timestamp.to_be_bytes());
-        packet.extend(header.ssrc.to_be_bytes());
+        let mut packet = header.bytes();
         packet.extend((0..160u8).map(|n| n.wrapping_mul(7)));
         self.arrive(now, side, from, &packet);
     }
@@ -128,6 +129,9 @@ impl Sound {
                 if let Some(rtp) = Rtp::read(now, transmit.to, transmit.bytes) {
                     self.sent[side].push(rtp);
                 }
+                if Kind::of(transmit.bytes) == Kind::Rtcp {
+                    self.rtcp[side].push((now, transmit.bytes.to_vec()));
+                }
                 if let Some(peer) = &mut self.peers[side]
                     && peer.address() == transmit.to
                 {
@@ -145,6 +149,14 @@ impl Sound {
 }
 
 impl Rtp {
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0x80, self.payload_type];
+        bytes.extend(self.sequence.to_be_bytes());
+        bytes.extend(self.timestamp.to_be_bytes());
+        bytes.extend(self.ssrc.to_be_bytes());
+        bytes
+    }
+
     /// `None` for RTCP (RFC 5761 §4), STUN and DTLS (RFC 7983).
     pub fn read(at: Instant, to: SocketAddr, bytes: &[u8]) -> Option<Self> {
         let payload_type = bytes[1] & 0x7f;

@@ -265,6 +265,11 @@ impl World {
         &self.sound.as_ref().expect("real sound").sent[side]
     }
 
+    /// The RTCP among it, as it left.
+    pub fn rtcp(&self, side: Side) -> &[(Instant, Vec<u8>)] {
+        &self.sound.as_ref().expect("real sound").rtcp[side]
+    }
+
     fn bridges_work(&mut self) {
         let now = self.now;
         let events = self.sound.as_mut().map(|sound| sound.work(now));

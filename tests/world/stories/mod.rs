@@ -24,6 +24,7 @@ mod no_answer;
 mod outbound;
 mod prack;
 mod probing;
+mod quality;
 mod record_route;
 mod register;
 mod routing;
