@@ -4,8 +4,11 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 use wabridge::media::bridge::{Channel, Command};
+use wabridge::media::rtcp::Packets;
 use wabridge::media::rtp::{Header, RtpTime, SequenceNumber};
-use wabridge::sdp::{Agreement, Codec, Direction, PayloadType, Ssrc};
+use wabridge::sdp::{
+    Agreement, Codec, Direction, ExtendedReports, PayloadType, RoundTripMode, Ssrc, SummaryParts,
+};
 use wabridge::side::Side;
 
 use crate::world::{PBX, WHATSAPP, World, pbx, whatsapp};
@@ -22,6 +25,8 @@ enum Step {
         payload: Vec<u8>,
     },
     FromWhatsApp(u8, u16, u32, Vec<u8>),
+    /// The PBX's RTCP, with extended reports made of this.
+    Extended(Vec<u8>),
     Hold(Direction),
     Change(Codec),
     Digit(Side, u8, u16),
@@ -71,6 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         4 => (payload_type(), 0u16..300, any::<u32>(), bytes(300))
             .prop_map(|(pt, step, timestamp, payload)| Step::FromWhatsApp(pt, step, timestamp, payload)),
+        1 => bytes(120).prop_map(Step::Extended),
         1 => direction.prop_map(Step::Hold),
         1 => codec.prop_map(Step::Change),
         1 => (side(), any::<u8>(), 0u16..3000).prop_map(|(s, d, ms)| Step::Digit(s, d, ms)),
@@ -90,8 +96,39 @@ fn packet(pt: u8, sequence: u16, timestamp: u32, ssrc: u8, payload: &[u8]) -> Ve
     [&header.to_bytes(), payload].concat()
 }
 
+/// Extended reports: blocks of the types that there are, in place of half of the others.
+fn extended(mut blocks: Vec<u8>) -> Vec<u8> {
+    blocks.resize(blocks.len().next_multiple_of(4), 0);
+    if let Some([kind, _, high, low]) = blocks.first_chunk_mut() {
+        *kind %= 9;
+        *high = 0;
+        *low %= 12;
+    }
+    let words = (blocks.len() / 4 + 1) as u8;
+    let header = [0x80, 201, 0, 1, 0, 0, 0, 5, 0x80, 207, 0, words, 0, 0, 0, 5];
+    [&header[..], &blocks].concat()
+}
+
+/// With all of them agreed on.
+fn agreed(codec: Codec) -> Agreement {
+    let extended_reports = ExtendedReports {
+        receiver_round_trip: Some(RoundTripMode::All),
+        summary: Some(SummaryParts {
+            loss: true,
+            duplicates: true,
+            jitter: true,
+        }),
+        voip_metrics: true,
+    };
+    Agreement {
+        extended_reports,
+        ..pbx(codec)
+    }
+}
+
 fn play(steps: Vec<Step>) -> World {
     let mut world = World::answered(Codec::Pcmu);
+    world.agree(Side::B, agreed(Codec::Pcmu));
     let mut codec = Codec::Pcmu;
     let mut at = Duration::ZERO;
     let mut whatsapp_sequence = 0u16;
@@ -125,16 +162,20 @@ fn play(steps: Vec<Step>) -> World {
                     world.whatsapp_sends(at, datagram);
                 }
             }
+            Step::Extended(blocks) => {
+                let from = (PBX.0, PBX.1 + 1).into();
+                world.arrives(at, Side::B, Channel::Rtcp, from, extended(blocks));
+            }
             Step::Hold(direction) => world.agree(
                 Side::B,
                 Agreement {
                     direction,
-                    ..pbx(codec)
+                    ..agreed(codec)
                 },
             ),
             Step::Change(to) => {
                 codec = to;
-                world.agree(Side::B, pbx(codec));
+                world.agree(Side::B, agreed(codec));
             }
             Step::Digit(side, digit, millis) => world.command(Command::Dtmf {
                 side,
@@ -159,6 +200,16 @@ fn holds(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let report = world.bridge.report(world.now);
     prop_assert_eq!(report.sides.a.packets_sent, world.heard.a.len() as u64);
     prop_assert_eq!(report.sides.b.packets_sent, world.heard.b.len() as u64);
+    for (_, bytes) in &world.rtcp.b {
+        prop_assert!(Packets::of(bytes).all(|packet| packet.is_ok()));
+    }
+    if let Some(heard) = report.sides.b.heard_by_peer {
+        let opinions = [heard.mos_listening, heard.mos_conversation];
+        prop_assert!(heard.r_factor.is_none_or(|r| r <= 100));
+        for opinion in opinions.into_iter().flatten() {
+            prop_assert!((1.0..=5.0).contains(&opinion));
+        }
+    }
     Ok(())
 }
 
@@ -181,7 +232,7 @@ fn chosen(kind: u8, which: u8, number: [u8; 2], carried: Vec<u8>) -> Step {
     let side = [Side::A, Side::B][usize::from(which % 2)];
     let channel = [Channel::Rtp, Channel::Rtcp][usize::from(which / 2 % 2)];
     let payload_type = [0, 8, 101, 107, 111, 126, which % 128][usize::from(which) % 7];
-    match kind % 10 {
+    match kind % 11 {
         0 | 1 => Step::Wait(number % 120),
         2 => Step::Bytes(side, channel, which < 200, carried),
         3..6 => Step::Packet {
@@ -192,7 +243,8 @@ fn chosen(kind: u8, which: u8, number: [u8; 2], carried: Vec<u8>) -> Step {
             payload: carried,
         },
         6 | 7 => Step::FromWhatsApp(payload_type, number % 300, u32::from(number) * 160, carried),
-        8 => Step::Digit(side, which, number % 3000),
+        8 => Step::Extended(carried),
+        9 => Step::Digit(side, which, number % 3000),
         _ => match which % 8 {
             0 => Step::Hold(Direction::SendRecv),
             1 => Step::Hold(Direction::SendOnly),

@@ -6,10 +6,13 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use wabridge::media::rtcp::{Blocks, NtpTime, Packet as Report, Packets, Reception};
+use wabridge::media::rtcp::{
+    Block, Blocks, Compound, Extended, ExtendedBlocks, NtpTime, Packet as Report, Packets,
+    Reception,
+};
 use wabridge::media::rtp::{Header, Kind, Packet};
 use wabridge::media::srtp::{Inbound, MAX_OVERHEAD, Outbound};
-use wabridge::sdp::{MasterKey, Suite};
+use wabridge::sdp::{MasterKey, Ssrc, Suite};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Kind::of(bytes);
@@ -37,6 +40,7 @@ fn read(bytes: &[u8]) {
                 round_trips(blocks);
             }
             Report::ReceiverReport { blocks, .. } => round_trips(blocks),
+            Report::Extended { blocks, .. } => extended(blocks, bytes.len()),
             Report::Description { .. } | Report::Goodbye { .. } | Report::Other { .. } => {}
         }
     }
@@ -50,6 +54,59 @@ fn round_trips(blocks: Blocks<'_>) {
         let round_trip = block.round_trip(NtpTime(1 << 60));
         assert!(round_trip.is_none_or(|it| it <= Duration::from_secs(30)));
     }
+}
+
+/// Whatever is read of a block is written the same again.
+fn extended(blocks: ExtendedBlocks<'_>, most: usize) {
+    assert!(blocks.count() <= most / 4);
+    for block in blocks {
+        let mut again = Extended::default();
+        match block {
+            Block::ReferenceTime(time) => again.reference_time = Some(time),
+            Block::LastReferences(mut answers) => {
+                assert!(answers.count() <= most / 12);
+                again.last_reference = answers.next();
+                let round_trip = again
+                    .last_reference
+                    .and_then(|it| it.round_trip(NtpTime(1 << 60)));
+                assert!(round_trip.is_none_or(|it| it <= Duration::from_secs(30)));
+            }
+            Block::Summary(summary) => again.summary = Some(summary),
+            Block::VoipMetrics(voip) => again.voip = Some(voip),
+            Block::Other { .. } => {}
+        }
+        written_and_read(again);
+    }
+}
+
+fn written_and_read(extended: Extended) {
+    let compound = Compound {
+        ssrc: Ssrc(1),
+        sender: None,
+        block: None,
+        cname: "fuzz",
+        extended,
+        bye: false,
+    };
+    let mut buffer = [0; Compound::MAX_LEN];
+    let length = compound
+        .write(&mut buffer)
+        .expect("room for every compound");
+    let mut read = Extended::default();
+    for packet in Packets::of(&buffer[..length]) {
+        if let Report::Extended { blocks, .. } = packet.expect("our own") {
+            for block in blocks {
+                match block {
+                    Block::ReferenceTime(time) => read.reference_time = Some(time),
+                    Block::LastReferences(mut answers) => read.last_reference = answers.next(),
+                    Block::Summary(summary) => read.summary = Some(summary),
+                    Block::VoipMetrics(voip) => read.voip = Some(voip),
+                    Block::Other { .. } => panic!("a block of no type of ours"),
+                }
+            }
+        }
+    }
+    assert_eq!(read, extended);
 }
 
 fn key() -> MasterKey {
