@@ -6,6 +6,7 @@ mod world;
 mod anything;
 mod catching_up;
 mod digits;
+mod dtx;
 mod extended;
 mod feeding;
 mod listening;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wabridge::call::cdr::{CallDirection, CallRef, Told};
 use wabridge::call::ending::{Cause, Party as By};
 use wabridge::call::operator::{ClickToCall, First, OperatorAnswer, OperatorCommand};
+use wabridge::media::bridge::Dtx;
 use wabridge::party::Party;
 use wabridge::side::Side;
 
@@ -126,6 +127,39 @@ fn the_user_first() {
         60,
         "the user is there, and paid for, from the first second"
     );
+}
+
+/// The user answered first and waits for the agent, then hears nothing of a muted one: packets come from the answer on, often
+/// enough for WhatsApp (dossier 3.3: 20 s and 30 s), also when they may pause.
+#[test]
+fn a_waiting_user_gets_packets() {
+    let mut world = World::with(|config| {
+        let whatsapp = config.profiles.get_mut("meta").unwrap();
+        whatsapp.media.media_timeout = Duration::ZERO;
+        whatsapp.media.opus_dtx = Dtx::Always;
+        let pbx = config.profiles.get_mut("pbx").unwrap();
+        pbx.media.media_timeout = Duration::ZERO;
+    });
+    world.play_real_sound();
+    begin(&mut world, First::User);
+    let user = user_answers(&mut world);
+    let answered = world.moment().instant;
+    let callee = Callee::new(world.expect(PBX, "INVITE"));
+    world.send(PBX, &callee.ringing());
+    world.run(Duration::from_secs(40));
+    world.send(PBX, &callee.answer());
+    world.expect(PBX, "ACK");
+    world.run(Duration::from_secs(40));
+    let sent = world.sent(Side::A);
+    assert!(sent[0].at - answered < Duration::from_millis(100));
+    for pair in sent.windows(2) {
+        let pause = pair[1].at - pair[0].at;
+        assert!(pause <= Duration::from_millis(500), "{pause:?}");
+    }
+    let last = sent.last().unwrap().at;
+    assert!(world.moment().instant - last <= Duration::from_millis(500));
+    user_hangs_up(&mut world, &user);
+    world.finish_one();
 }
 
 /// The first one does not answer, or is busy: the other is not bothered.
