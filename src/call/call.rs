@@ -36,6 +36,7 @@ use crate::call::record::Record;
 use crate::config::ClientHello;
 use crate::consent::{self, WhenUnknown};
 use crate::media::bridge::{self, BridgeSpec};
+use crate::media::gain::Levels;
 use crate::sdp::Agreement;
 use crate::side::{Pair, Side};
 
@@ -106,6 +107,7 @@ pub struct Call {
     record: Record,
     pair: Option<consent::Pair>,
     agreements: Pair<Option<Box<Agreement>>>,
+    levels: Pair<Levels>,
     commands: VecDeque<(Side, LegCommand)>,
     media: VecDeque<MediaCommand>,
     ledger: VecDeque<LedgerCommand>,
@@ -166,6 +168,7 @@ impl Call {
             record: plan.record,
             pair: plan.pair,
             agreements: Pair::new(None, None),
+            levels: plan.spec.levels(),
             commands: VecDeque::new(),
             media: VecDeque::new(),
             ledger: VecDeque::new(),
@@ -185,6 +188,14 @@ impl Call {
         };
         call.ask(now, caller, plan.other_calls);
         call
+    }
+
+    /// Whoever is on this side now is to be made so loud.
+    pub fn set_levels(&mut self, side: Side, levels: Levels) {
+        if self.levels[side] != levels {
+            self.levels[side] = levels;
+            self.bridge(bridge::Command::Level { side, levels });
+        }
     }
 
     /// The side that WhatsApp is on.

@@ -13,7 +13,7 @@ use crate::call::identity::Context;
 use crate::call::leg::{LegCommand, LegEvent};
 use crate::call::leg_end::LegEnd;
 use crate::call::moment::Moment;
-use crate::call::placing::{Own, Placing, Target};
+use crate::call::placing::{Own, Placing, Target, peer_levels};
 use crate::call::reception::whatsapp_profile;
 use crate::call::sip_leg::SipLeg;
 use crate::call::trunk::{PeerId, Trunks};
@@ -272,6 +272,7 @@ impl Line {
             Target::Peer(peer) => Some(peer),
             Target::WhatsApp => None,
         };
+        self.level(side);
         match leg {
             Some(leg) => {
                 self.invites.push(leg.invite());
@@ -282,6 +283,14 @@ impl Line {
                 let end = LegEnd::Unreachable("not configured".to_owned());
                 self.call.handle_leg(now, side, LegEvent::Ended(end));
             }
+        }
+    }
+
+    /// The peer that is on this side now may have levels of its own.
+    fn level(&mut self, side: Side) {
+        let peer = self.peers[side].as_ref();
+        if let Some(levels) = peer.and_then(|peer| peer_levels(&self.config, peer)) {
+            self.call.set_levels(side, levels);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::config::{
     Addresses, Config, DigestUsername, Faces, Number, OwnSecurity, Profile, SipHabits, TrunkPeer,
 };
 use crate::entropy::Entropy;
+use crate::media::gain::Levels;
 use crate::party::Party;
 use crate::sdp::{
     Candidate, Direction, Fingerprint, IceCredentials, Local, MasterKey, Negotiation, Ssrc,
@@ -238,6 +239,13 @@ pub fn negotiation(
         policy.telephone_event = Default::default();
     }
     Negotiation::new(policy, own.local(entropy))
+}
+
+/// How loud a peer is made: as it has it for itself, or as its trunk's profile says.
+pub fn peer_levels(config: &Config, peer: &PeerId) -> Option<Levels> {
+    let (trunk, configured) = peer.find(config)?;
+    let profile = config.profiles.get(&trunk.profile)?;
+    Some(configured.levels.levels(profile))
 }
 
 /// What a listener calls itself.

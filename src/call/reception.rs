@@ -11,7 +11,7 @@ use crate::call::identity::Context;
 use crate::call::line::{Line, Parts};
 use crate::call::moment::Moment;
 use crate::call::operator::First;
-use crate::call::placing::{Own, Target, advertised, is_readable, negotiation};
+use crate::call::placing::{Own, Target, advertised, is_readable, negotiation, peer_levels};
 use crate::call::plane::PortPair;
 use crate::call::record::{Parties, Record};
 use crate::call::routing::{Destination, Inquiry, route};
@@ -259,10 +259,16 @@ impl Reception {
     ) -> Result<Line, Ending> {
         let own = self.own(way.user, ports, supplies);
         let (leg_a, beginning) = self.beginning(way.profiles.a, &own.a, supplies.entropy)?;
-        let streams = Pair::new(
+        let mut streams = Pair::new(
             stream(&own.a, way.profiles.a),
             stream(&own.b, way.profiles.b),
         );
+        let caller = self.origin.peer();
+        if let Some(levels) = caller.and_then(|peer| peer_levels(&self.config, &peer)) {
+            let habits = &mut streams[!way.user].habits;
+            habits.gain_from = levels.from;
+            habits.gain_to = levels.to;
+        }
         let plan = Plan {
             record: Record::new(self.now, self.call.clone(), self.parties()),
             ports,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::toml_file::{Table, Value};
-use super::{Prefix, Refusal, security};
+use super::{Prefix, Refusal, level, security};
 use crate::media::bridge::{Digits, Dtx, Habits};
 use crate::media::gain::Decibels;
 use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Policy, Security, XrUse};
@@ -409,8 +409,8 @@ fn read_habits(table: &Table<'_>, base: &Habits) -> Habits {
         opus_complexity: u8::try_from(complexity).unwrap_or(base.opus_complexity),
         opus_fec: table.flag("opus_fec", base.opus_fec),
         early_audio: read_early_audio(table, base.early_audio),
-        gain_from: read_gain(table, "gain_from_db", base.gain_from),
-        gain_to: read_gain(table, "gain_to_db", base.gain_to),
+        gain_from: level::read(table, "gain_from_db").unwrap_or(base.gain_from),
+        gain_to: level::read(table, "gain_to_db").unwrap_or(base.gain_to),
         opus_dtx: table.choice(
             "opus_dtx",
             &[
@@ -432,11 +432,6 @@ fn read_early_audio(table: &Table<'_>, base: Duration) -> Duration {
     let base = u32::try_from(base.as_millis()).unwrap_or(0);
     let millis = table.number("early_audio_ms", 0..=1_000, base);
     Duration::from_millis(millis.into())
-}
-
-fn read_gain(table: &Table<'_>, key: &'static str, base: Decibels) -> Decibels {
-    let level = table.value(key).and_then(|value| value.whole(-20..=20));
-    level.map_or(base, Decibels)
 }
 
 /// `prefixes = ["157.240.0.0/16", ...]`; `None`: not there.

@@ -12,7 +12,7 @@ use super::profiles::Profiles;
 use super::surroundings::Surroundings;
 use super::toml_file::{Table, Value};
 use super::whatsapp::read_extension;
-use super::{Faces, OwnSecurity, Prefix};
+use super::{Faces, OwnLevels, OwnSecurity, Prefix};
 use crate::party::{Dialling, PhoneNumber};
 use crate::sip::flow::{Host, ListenerId, NextHop, Transport};
 
@@ -45,6 +45,8 @@ pub struct TrunkPeer {
     pub source_prefixes: Vec<Prefix>,
     /// Overrides that of the trunk's profile.
     pub security: OwnSecurity,
+    /// Override those of the trunk's profile.
+    pub levels: OwnLevels,
     /// We challenge it instead of (or besides) trusting its address.
     pub authenticate: Option<PeerCredentials>,
     pub register: Option<Register>,
@@ -148,6 +150,7 @@ impl TrunkPeer {
         let weight = table.number("weight", 1..=65_535, 1);
         let sources = table.list("source_prefixes", |value| read_prefix(&value));
         let security = OwnSecurity::read(table);
+        let levels = OwnLevels::read(table);
         let credentials = read_credentials(table, around);
         let authenticate = match table.table("authenticate") {
             Some(table) => table
@@ -173,6 +176,7 @@ impl TrunkPeer {
             priority: u16::try_from(priority).ok()?,
             weight: u16::try_from(weight).ok()?,
             security,
+            levels,
             credentials: credentials?,
             authenticate: authenticate?,
             register: register?,

@@ -4,6 +4,13 @@
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Decibels(pub i8);
 
+/// Of one side: what it says, and what it hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Levels {
+    pub from: Decibels,
+    pub to: Decibels,
+}
+
 impl std::ops::Add for Decibels {
     type Output = Self;
 

@@ -1,8 +1,8 @@
 //! What the PBX is sent of a WhatsApp user: the same speech, in G.711, over losses, and nothing of an attacker.
 
-use wabridge::media::bridge::{Channel, Event, Habits};
+use wabridge::media::bridge::{Channel, Command, Event, Habits};
 use wabridge::media::g711::Law;
-use wabridge::media::gain::Decibels;
+use wabridge::media::gain::{Decibels, Levels};
 use wabridge::media::rtp::Kind;
 use wabridge::media::source::RELEARN_AFTER;
 use wabridge::sdp::{Agreement, Codec};
@@ -98,6 +98,37 @@ fn louder_or_softer_by_so_many_decibels() {
         let measured = 10.0 * (loudness(from, to) / plain).log10();
         assert!((measured - decibels).abs() < 0.7, "{from} {to}: {measured}");
     }
+}
+
+/// Another PBX answers, or takes the call over, and has levels of its own: from its first frame on.
+#[test]
+fn levels_change_with_who_is_there() {
+    let sound = speech(6 * 8000);
+    let mut world = World::answered(Codec::Pcmu);
+    whatsapp_speaks(&mut world, &sound, 20, |_| Some(0));
+    let energy = |world: &World| {
+        let heard = envelope(&played(&world.heard.b, Law::Mu));
+        heard.iter().map(|frame| frame.powi(2)).collect::<Vec<_>>()
+    };
+    let mut plain = World::answered(Codec::Pcmu);
+    whatsapp_speaks(&mut plain, &sound, 20, |_| Some(0));
+    plain.run(ms(6_000));
+    world.run(ms(3_000));
+    world.command(Command::Level {
+        side: Side::B,
+        levels: Levels {
+            from: Decibels(9),
+            to: Decibels(-6),
+        },
+    });
+    world.run(ms(6_000));
+    let (changed, plain) = (energy(&world), energy(&plain));
+    let ratio = |frames: std::ops::Range<usize>| {
+        let sum = |energy: &[f64]| energy[frames.clone()].iter().sum::<f64>();
+        10.0 * (sum(&changed) / sum(&plain)).log10()
+    };
+    assert!(ratio(0..145).abs() < 0.1);
+    assert!((ratio(155..290) + 6.0).abs() < 0.3, "{}", ratio(155..290));
 }
 
 #[test]

@@ -91,6 +91,7 @@ impl Line {
         self.end_former(now, rooms);
         let former = self.legs[side].replace(leg);
         self.peers[side] = Some(peer);
+        self.level(side);
         self.former = match (former, self.last_told.take()) {
             (Some(leg), Some(told)) => Some(Former { leg, told }),
             (Some(mut leg), None) => {

@@ -2,8 +2,9 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::super::{Faces, Trust};
+use super::super::{Faces, OwnLevels, Trust};
 use super::*;
+use crate::media::gain::{Decibels, Levels};
 use crate::party::PhoneNumber;
 use crate::sdp::{Codec, DtlsVersion, IceMode, OfferedSetup, Offers, Security, Suite};
 use crate::sip::flow::{Host, Transport};
@@ -186,6 +187,19 @@ fn numbers_and_peers_may_have_their_own_security() {
         "{policies:?}"
     );
     assert_eq!(policies[1], asterisk.sdp.security);
+}
+
+#[test]
+fn a_peer_may_have_its_own_levels() {
+    let config = load(FULL);
+    let asterisk = &config.profiles["asterisk"];
+    let [first, second] = &config.trunks["office"].peers[..] else {
+        panic!("two peers");
+    };
+    assert_eq!(first.levels.from, Some(Decibels(-3)));
+    assert_eq!(first.levels.to, Some(Decibels(0)));
+    assert_eq!(second.levels, OwnLevels::default());
+    assert_eq!(second.levels.levels(asterisk), Levels::default());
 }
 
 /// What the full example shows behind `#` is what holds without it.

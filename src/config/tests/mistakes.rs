@@ -56,6 +56,14 @@ fn unknown_keys_at_every_level() {
 }
 
 #[test]
+fn levels_of_a_peer_have_bounds() {
+    assert_one(
+        &changed("{ host", "{ gain_to_db = 21, host"),
+        &["trunks.office.peers[1].gain_to_db", "-20"],
+    );
+}
+
+#[test]
 fn an_offer_that_is_never_made_is_doubted() {
     let doubted = "this changes nothing: what is offered is what security says";
     assert_one(

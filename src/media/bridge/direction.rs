@@ -99,6 +99,10 @@ impl Direction {
         }
     }
 
+    pub fn set_level(&mut self, level: Decibels) {
+        self.gain = Gain::of(level);
+    }
+
     pub fn plan(&mut self, plan: &Plan<'_>) -> Result<(), opus::NoCodec> {
         self.pcm.set_rate(plan.rate);
         self.codecs.plan(plan)

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use crate::entropy::Entropy;
 use crate::media::dtls::Identity;
-use crate::media::gain::Decibels;
+use crate::media::gain::{Decibels, Levels};
 use crate::media::outbox::Outbox;
 use crate::media::rate::Rate;
 use crate::media::reorder::Ordered;
@@ -126,6 +126,17 @@ pub struct BridgeSpec {
     pub streams: Pair<StreamSpec>,
 }
 
+impl BridgeSpec {
+    /// Of each side's habits.
+    pub fn levels(&self) -> Pair<Levels> {
+        let levels = |stream: &StreamSpec| Levels {
+            from: stream.habits.gain_from,
+            to: stream.habits.gain_to,
+        };
+        Pair::new(levels(&self.streams.a), levels(&self.streams.b))
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// A side's offer/answer is settled, or settled anew (hold, codec change, new address).
@@ -138,6 +149,8 @@ pub enum Command {
     /// The side has our description for certain, so that a ClientHello of ours is not lost (dossier 3.2): it may leave,
     /// and checks of ICE. Media waits for `Start`, which may come before or after this.
     Confirm { side: Side },
+    /// Another is on this side, who is made louder or softer in a way of its own.
+    Level { side: Side, levels: Levels },
     /// Play a digit toward this side (RFC 4733): `0-9*#A-D`.
     Dtmf {
         side: Side,
@@ -218,8 +231,8 @@ struct Stream {
 impl Bridge {
     pub fn new(now: Instant, spec: BridgeSpec, mut entropy: Entropy) -> Self {
         let Pair { a, b } = spec.streams;
-        let a_to_b = Direction::new(a.habits.gain_from + b.habits.gain_to, a.habits.digits);
-        let b_to_a = Direction::new(b.habits.gain_from + a.habits.gain_to, b.habits.digits);
+        let a_to_b = Direction::new(level(&a.habits, &b.habits), a.habits.digits);
+        let b_to_a = Direction::new(level(&b.habits, &a.habits), b.habits.digits);
         let streams = Pair {
             a: Stream::new(Side::A, a, &mut entropy),
             b: Stream::new(Side::B, b, &mut entropy),
@@ -243,6 +256,7 @@ impl Bridge {
             Command::Agree { side, agreement } => self.agree(now, side, &agreement),
             Command::Start { side } => self.start(now, side),
             Command::Confirm { side } => self.start_transport(now, side),
+            Command::Level { side, levels } => self.level(side, levels),
             Command::Dtmf {
                 side,
                 digit,
@@ -348,6 +362,16 @@ impl Bridge {
             self.expect_audio(now, side);
         }
         self.run_transport(now, side);
+    }
+
+    fn level(&mut self, side: Side, levels: Levels) {
+        let habits = &mut self.streams[side].habits;
+        habits.gain_from = levels.from;
+        habits.gain_to = levels.to;
+        for from in Side::BOTH {
+            let level = level(&self.streams[from].habits, &self.streams[!from].habits);
+            self.directions[from].set_level(level);
+        }
     }
 
     /// Makes the codecs of a direction once both sides are agreed.
@@ -571,6 +595,11 @@ impl Bridge {
         }
         report
     }
+}
+
+/// What is said on one side and heard on the other.
+fn level(from: &Habits, to: &Habits) -> Decibels {
+    from.gain_from + to.gain_to
 }
 
 impl Stream {

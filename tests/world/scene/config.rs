@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use wabridge::config::{
     Admin, CdrFiles, Challenge, ClientHello, Config, Consent, DigestAlgorithm, DigestUsername,
-    DtmfHabit, Faces, Limits, Listener, Log, Media, Metrics, Number, OwnSecurity, Prefix, Probe,
-    Profile, SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
+    DtmfHabit, Faces, Limits, Listener, Log, Media, Metrics, Number, OwnLevels, OwnSecurity,
+    Prefix, Probe, Profile, SessionTimerHabit, SipHabits, StaticHosts, Trunk, TrunkPeer, WhatsApp,
 };
 use wabridge::media::bridge::{Digits, Dtx, Habits};
 use wabridge::media::gain::Decibels;
@@ -131,6 +131,7 @@ pub fn trunk(name: &str) -> Trunk {
 pub fn peer(address: &str, priority: u16) -> TrunkPeer {
     TrunkPeer {
         security: OwnSecurity::default(),
+        levels: OwnLevels::default(),
         name: format!("office/{address}"),
         hop: NextHop {
             listener: PBX_LISTENER,

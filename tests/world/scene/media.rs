@@ -87,6 +87,9 @@ fn words(command: &MediaCommand) -> String {
             }
             Command::Start { side } => format!("start {side}"),
             Command::Confirm { side } => format!("confirm {side}"),
+            Command::Level { side, levels } => {
+                format!("level {side} from {} to {}", levels.from.0, levels.to.0)
+            }
             Command::Dtmf { side, digit, .. } => format!("digit {side} {}", char::from(*digit)),
         },
     }

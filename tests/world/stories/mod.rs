@@ -17,6 +17,7 @@ mod hang_up;
 mod hold;
 mod in_dialog;
 mod late_offer;
+mod levels;
 mod links;
 mod media;
 mod no_ack;
