@@ -128,6 +128,8 @@ struct Leg {
     times: Times,
     mos_from: Histogram,
     mos_to: Histogram,
+    /// As the peer itself rated it.
+    remote_mos: Histogram,
     packets: Packets,
     repair: Repair,
 }
@@ -256,6 +258,12 @@ impl Finished {
             "wabridge_mos",
             "Estimate (ITU-T G.107) of how calls sounded that came from this side, and to it",
             samples,
+        )?;
+        page.histograms(
+            "wabridge_remote_mos",
+            "How calls sounded to this side by what its peer says itself (RFC 3611)",
+            self.legs()
+                .map(|(side, leg)| ([("side", side)], &leg.remote_mos)),
         )
     }
 
@@ -303,6 +311,7 @@ impl Default for Leg {
             times: Times::default(),
             mos_from: Histogram::new(&MOS),
             mos_to: Histogram::new(&MOS),
+            remote_mos: Histogram::new(&MOS),
             packets: Packets::default(),
             repair: Repair::default(),
         }
@@ -314,6 +323,8 @@ impl Leg {
         self.times.count(leg);
         self.mos_from.observe(leg.mos_received.map(f64::from));
         self.mos_to.observe(leg.mos_sent.map(f64::from));
+        let rated = leg.remote_mos_conversation.or(leg.remote_mos_listening);
+        self.remote_mos.observe(rated.map(f64::from));
         self.packets.count(leg);
         self.repair.count(leg);
     }
