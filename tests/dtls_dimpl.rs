@@ -1,7 +1,7 @@
 //! Our DTLS against dimpl's, which speaks 1.3: both ends, each version and both together, with and without its cookie, for
 //! every cipher suite, through loss and disorder. The keys that dimpl exports are ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,8 @@ struct World {
     under_way: BTreeMap<(Instant, u64), (To, Vec<u8>)>,
     sent: u64,
     events: Vec<(Duration, Event)>,
+    /// First bytes of sealed records: of those to us and to them.
+    sealed: [BTreeSet<u8>; 2],
     /// What dimpl exports.
     exported: Option<Vec<u8>>,
     seen: Option<Vec<u8>>,
@@ -87,6 +89,7 @@ impl World {
             under_way: BTreeMap::new(),
             sent: 0,
             events: Vec::new(),
+            sealed: Default::default(),
             exported: None,
             seen: None,
         }
@@ -94,6 +97,7 @@ impl World {
 
     fn post(&mut self, to: To, bytes: Vec<u8>) {
         self.sent += 1;
+        self.sealed[usize::from(to == To::Them)].extend(bytes.first());
         if self.entropy.below(100) < self.loss {
             return;
         }
@@ -312,5 +316,33 @@ fn another_certificate_is_refused() {
             .map(|(_, event)| event.clone())
             .collect();
         assert_eq!(told, [Event::Failed(Failure::Fingerprint)], "{role:?}");
+    }
+}
+
+/// Each of its KeyUpdates wants one of ours. One that is not acknowledged would be an error of its timer.
+#[test]
+fn keys_are_updated_as_often_as_it_wants() {
+    for role in ROLES {
+        let config = impatient().aead_encryption_limit(10);
+        let mut world = World::new(role, DtlsVersion::V1_3, Speaks::New, config);
+        world.run(Duration::from_secs(1));
+        world.assert_exported(role);
+        for n in 1..=100 {
+            world
+                .theirs
+                .send_application_data(b"nothing to us")
+                .unwrap();
+            // Where it looks whether its keys have served long enough.
+            world.theirs.handle_timeout(world.now).unwrap();
+            world.run(Duration::from_secs(1) + Duration::from_millis(100) * n);
+        }
+        world.run(Duration::from_secs(60));
+        world.assert_exported(role);
+        // Epochs 3 to 6 at least, by their last two bits.
+        for (of_whom, first_bytes) in ["theirs", "ours"].iter().zip(&world.sealed) {
+            let sealed = first_bytes.iter().filter(|first| **first & 0xe0 == 0x20);
+            let epochs: BTreeSet<u8> = sealed.map(|first| first & 3).collect();
+            assert_eq!(epochs, BTreeSet::from([0, 1, 2, 3]), "{role:?}, {of_whom}");
+        }
     }
 }

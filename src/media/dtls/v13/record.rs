@@ -414,3 +414,181 @@ fn whole_number(expected: u64, digits: &[u8]) -> u64 {
         near
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::dtls::v13::schedule::Handshake;
+    use crate::media::dtls::v13::suite::CipherSuite;
+
+    fn keyed(suite: CipherSuite) -> (Sealer, Opener) {
+        let secrets = Handshake::new(suite, &[7; 32], b"hellos").unwrap();
+        let (mut sealer, mut opener) = (Sealer::default(), Opener::default());
+        sealer.set_handshake(&secrets.client).unwrap();
+        opener.set_handshake(&secrets.client).unwrap();
+        (sealer, opener)
+    }
+
+    fn sealed(sealer: &mut Sealer, text: &[u8]) -> Vec<u8> {
+        let mut out = [0; 200];
+        let epoch = sealer.highest();
+        let written = sealer.write(&mut out, epoch, Content::Handshake, &[text]);
+        out[..written.unwrap().0].to_vec()
+    }
+
+    fn open(opener: &mut Opener, datagram: &[u8]) -> Vec<Opened> {
+        let sealed = records(datagram).filter_map(|record| match record {
+            Record::Clear(_) => None,
+            Record::Sealed(sealed) => Some(sealed),
+        });
+        sealed.filter_map(|record| opener.open(&record)).collect()
+    }
+
+    fn texts(opened: &[Opened]) -> Vec<&[u8]> {
+        opened.iter().map(|opened| &opened.text[..]).collect()
+    }
+
+    #[test]
+    fn sealed_records_open_once_by_every_suite() {
+        for suite in CipherSuite::ALL {
+            let (mut sealer, mut opener) = keyed(suite);
+            let datagram = [sealed(&mut sealer, b"one"), sealed(&mut sealer, b"")].concat();
+            let opened = open(&mut opener, &datagram);
+            assert_eq!(texts(&opened), [&b"one"[..], b""]);
+            let numbers: Vec<RecordNumber> = opened.iter().map(|opened| opened.number).collect();
+            let number = |sequence| RecordNumber { epoch: 2, sequence };
+            assert_eq!(numbers, [number(0), number(1)]);
+            assert!(opened.iter().all(|o| o.content == Content::Handshake));
+            assert!(open(&mut opener, &datagram).is_empty(), "replayed");
+        }
+    }
+
+    #[test]
+    fn no_bit_of_a_sealed_record_may_change() {
+        let (mut sealer, _) = keyed(CipherSuite::Aes128);
+        let whole = sealed(&mut sealer, b"text");
+        for bit in 0..whole.len() * 8 {
+            let (_, mut opener) = keyed(CipherSuite::Aes128);
+            let mut changed = whole.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(&mut opener, &changed).is_empty(), "bit {bit}");
+        }
+        for len in 0..whole.len() {
+            let (_, mut opener) = keyed(CipherSuite::Aes128);
+            assert!(open(&mut opener, &whole[..len]).is_empty(), "{len}");
+        }
+    }
+
+    /// Nothing of a number is seen, not even that it is the next one.
+    #[test]
+    fn numbers_are_encrypted() {
+        let (mut sealer, _) = keyed(CipherSuite::Aes128);
+        let written: Vec<Vec<u8>> = (0..4).map(|_| sealed(&mut sealer, b"same")).collect();
+        let seen: Vec<[u8; 2]> = written
+            .iter()
+            .map(|record| [record[1], record[2]])
+            .collect();
+        assert_ne!(seen, [[0, 0], [0, 1], [0, 2], [0, 3]]);
+        assert!(written.iter().all(|record| record[0] == 0b0010_1110));
+    }
+
+    #[test]
+    fn disorder_and_long_gaps_are_survived() {
+        let (mut sealer, mut opener) = keyed(CipherSuite::Aes128);
+        let written: Vec<Vec<u8>> = (0..70_000_u32)
+            .map(|n| sealed(&mut sealer, &n.to_be_bytes()))
+            .collect();
+        for n in [3_usize, 0, 1, 40, 2, 30_000, 29_999, 60_000, 69_999] {
+            let opened = open(&mut opener, &written[n]);
+            assert_eq!(texts(&opened), [&(n as u32).to_be_bytes()[..]], "{n}");
+            assert_eq!(opened[0].number.sequence, n as u64);
+            assert!(open(&mut opener, &written[n]).is_empty(), "{n} again");
+        }
+        assert!(open(&mut opener, &written[100]).is_empty(), "too old");
+    }
+
+    #[test]
+    fn what_is_padded_or_of_no_kind_is_no_content() {
+        let secrets = Handshake::new(CipherSuite::Aes128, &[7; 32], b"hellos").unwrap();
+        let keys = Keys::new(&secrets.client).unwrap();
+        let record = |sequence: u64, inner: &[u8]| {
+            // The shortest header: a number of one byte, and no length.
+            let mut header = [FIXED | 2, sequence as u8];
+            let mut text = inner.to_vec();
+            let sealed = keys.key.seal_in_place_separate_tag(
+                keys.nonce(sequence),
+                Aad::from(header),
+                &mut text,
+            );
+            text.extend_from_slice(sealed.unwrap().as_ref());
+            keys.mask(&text, &mut header[1..]).unwrap();
+            [&header[..], &text].concat()
+        };
+        let (_, mut opener) = keyed(CipherSuite::Aes128);
+        let padded = [&b"text"[..], &[22], &[0; 30]].concat();
+        assert_eq!(texts(&open(&mut opener, &record(0, &padded))), [b"text"]);
+        for (n, nothing) in [&[0; 20][..], &[], &[1, 2, 99], &[1, 2, 25, 0]]
+            .iter()
+            .enumerate()
+        {
+            assert!(
+                open(&mut opener, &record(n as u64 + 1, nothing)).is_empty(),
+                "{n}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_id_that_was_not_agreed_on_ends_the_datagram() {
+        let (mut sealer, mut opener) = keyed(CipherSuite::Aes128);
+        let mut with_connection = sealed(&mut sealer, b"one");
+        with_connection[0] |= WITH_CONNECTION;
+        let datagram = [with_connection, sealed(&mut sealer, b"two")].concat();
+        assert!(open(&mut opener, &datagram).is_empty());
+    }
+
+    #[test]
+    fn the_nearest_number_is_meant() {
+        for (expected, digits, number) in [
+            (0, &[0_u8][..], 0),
+            (0, &[255], 255),
+            (1, &[0], 0),
+            (200, &[10], 266),
+            (300, &[250], 250),
+            (300, &[45], 301),
+            (65_536, &[255, 255], 65_535),
+            (65_535, &[0, 0], 65_536),
+            (65_535, &[255, 254], 65_534),
+        ] {
+            assert_eq!(
+                whole_number(expected, digits),
+                number,
+                "{expected} {digits:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_go_from_epoch_to_epoch() {
+        let secrets = Handshake::new(CipherSuite::Aes128, &[7; 32], b"hellos").unwrap();
+        let application = secrets.application(b"all").unwrap();
+        let (mut sealer, mut opener) = (Sealer::default(), Opener::default());
+        let mut traffic = application.server;
+        sealer.set_traffic(&traffic).unwrap();
+        opener.set_traffic(&traffic).unwrap();
+        let mut late = sealed(&mut sealer, b"late");
+        for epoch in 4..12 {
+            traffic = traffic.updated().unwrap();
+            opener.update(&traffic).unwrap();
+            assert!(opener.is_updating());
+            let opened = open(&mut opener, &late);
+            assert_eq!(texts(&opened), [b"late"], "the keys before are still there");
+            sealer.set_traffic(&traffic).unwrap();
+            let opened = open(&mut opener, &sealed(&mut sealer, b"now"));
+            assert_eq!(texts(&opened), [b"now"]);
+            assert_eq!(opened[0].number, RecordNumber { epoch, sequence: 0 });
+            assert!(!opener.is_updating());
+            late = sealed(&mut sealer, b"late");
+        }
+    }
+}
