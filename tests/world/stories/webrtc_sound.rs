@@ -7,7 +7,7 @@ use wabridge::call::cdr::Cdr;
 use wabridge::call::ending::Cause;
 use wabridge::config::Config;
 use wabridge::media::srtp::Outbound;
-use wabridge::sdp::{MasterKey, Offers, Security, Suite};
+use wabridge::sdp::{DtlsVersion, MasterKey, Offers, Security, Suite};
 use wabridge::side::Side;
 
 use super::outbound::dialled;
@@ -222,6 +222,33 @@ fn the_business_calls() {
     world.send(PBX, &bye.reply(200, "OK"));
     let cdr = world.finish_one();
     assert!(cdr.encrypted_b);
+}
+
+/// A profile that allows 1.3, and a peer that has it: where the hello is ours, sound begins a round trip sooner.
+#[test]
+fn by_dtls_1_3_in_both_directions_of_call() {
+    let newer = |config: &mut Config| {
+        let profile = config.profiles.get_mut("meta").unwrap();
+        profile.sdp.dtls_newest = DtlsVersion::V1_3;
+    };
+    let mut of_user = world(newer);
+    let talk = answered(&mut of_user, &PbxSdp::default().text());
+    let since = of_user.moment().instant;
+    assert_sound(&mut of_user, Side::A);
+    let first = of_user.peer(Side::A).heard[0].at - since;
+    assert!(first <= SOON - DELAY, "{first:?}");
+    talk.user_hangs_up(&mut of_user);
+    assert!(of_user.finish_one().encrypted_a);
+
+    let mut of_business = world(newer);
+    let (caller, invite) = dialled(&mut of_business);
+    let answer = whatsapp::answer(&invite).with_sdp(whatsapp_webrtc_answer());
+    of_business.send(WHATSAPP, &answer);
+    let ok = of_business.expect(PBX, "200 INVITE");
+    of_business.meet(Side::B, whatsapp_media(), DELAY);
+    of_business.expect(WHATSAPP, "ACK");
+    of_business.send(PBX, &caller.ack(&ok));
+    assert_sound(&mut of_business, Side::B);
 }
 
 /// With a description in the 183, ICE and DTLS are done with while it rings; not one packet of media goes out before the
