@@ -329,3 +329,47 @@ fn peers_with_rsa_certificates_in_either_role() {
         assert!(world.log.len() >= 5, "longer than a datagram");
     }
 }
+
+/// Datagrams that are lost, repeated, cut, changed, and mixed with parts of others: nobody breaks, and who have keys have
+/// the same ones.
+#[test]
+fn whatever_the_network_makes_of_it() {
+    let mut secured = 0;
+    for seed in 0..=255 {
+        let mut entropy = Entropy::from_seed([seed; 32]);
+        let mut world = World::speaking([[V1_3, V1_3], [V1_3, V1_2]][usize::from(seed % 2)]);
+        world.link.delay = Duration::from_millis(5);
+        let mut last = Vec::new();
+        for ms in 0..600 {
+            world.run(Duration::from_millis(ms));
+            let fresh = world.log.len() > last.len();
+            last = world.log.clone();
+            let Some((_, datagram)) = last.last().filter(|_| fresh || ms % 16 == 0) else {
+                continue;
+            };
+            let mut datagram = datagram.clone();
+            let at = entropy.below(datagram.bytes.len() as u32) as usize;
+            match entropy.below(6) {
+                0 => datagram.bytes.truncate(at),
+                1 => datagram.bytes[at] = entropy.below(256) as u8,
+                2 => datagram.bytes.rotate_left(at),
+                3 => datagram.bytes.extend_from_within(at..),
+                4 => drop(datagram.bytes.drain(..at)),
+                _ => world.swallow = 1,
+            }
+            let to = usize::from(datagram.to == SERVER.into());
+            if let Some(engine) = &mut world.engines[to] {
+                engine.handle_datagram(world.now, &datagram.bytes);
+            }
+        }
+        world.run(Duration::from_secs(40));
+        if let [Some((_, client)), Some((_, server))] = world.keys() {
+            assert!(client.send == server.receive && client.receive == server.send);
+            secured += 1;
+        }
+        for engine in world.engines.iter().flatten() {
+            assert_eq!(engine.poll_timeout(), None, "{seed}: an end");
+        }
+    }
+    assert!(secured > 100, "{secured}");
+}
