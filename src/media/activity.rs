@@ -46,6 +46,12 @@ struct Room {
     frames: u32,
 }
 
+impl Default for Detector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Detector {
     pub fn new() -> Self {
         Self {

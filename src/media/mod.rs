@@ -2,7 +2,7 @@
 //! datagrams and time in, datagrams and events out. A packet of media allocates nothing, locks nothing and waits for nothing;
 //! what sets a stream up, a handshake say, may allocate.
 
-mod activity;
+pub mod activity;
 pub mod bridge;
 pub mod conceal;
 pub mod dtls;
@@ -15,13 +15,13 @@ pub mod ice;
 mod lateness;
 #[cfg(test)]
 mod link;
-mod opus;
+pub mod opus;
 mod outbox;
 mod pacer;
 pub mod quality;
 pub mod rate;
 mod redundancy;
-mod reorder;
+pub mod reorder;
 pub mod rtcp;
 pub mod rtp;
 mod sender;

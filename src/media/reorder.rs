@@ -45,6 +45,12 @@ struct Slot {
     bytes: Box<[u8; MAX_PAYLOAD]>,
 }
 
+impl Default for Reorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Reorder {
     pub fn new() -> Self {
         Self {
