@@ -9,15 +9,19 @@
 //!
 //! What a call needs is made by `Bridge::new` and `Command::Agree`; a packet allocates nothing.
 
+mod arrivals;
 mod bands;
 mod codecs;
 mod direction;
+mod door;
 mod egress;
 mod extended;
+mod figures;
 mod in_band;
 mod ingress;
 mod lane;
 mod life;
+mod listening;
 pub mod no_audio;
 mod not_connected;
 mod pcm;
@@ -25,6 +29,7 @@ mod protection;
 mod report;
 mod reporting;
 mod setup;
+mod spec;
 mod timeline;
 
 use std::collections::VecDeque;
@@ -37,169 +42,25 @@ use crate::media::dtls::Identity;
 use crate::media::gain::{Decibels, Levels};
 use crate::media::outbox::Outbox;
 use crate::media::rate::Rate;
-use crate::media::reorder::Ordered;
 use crate::media::rtcp::WallClock;
 use crate::media::rtp::Kind;
 use crate::media::transport::Transport;
-use crate::sdp::{Agreement, Codec, OpusLimits, Ssrc};
+use crate::sdp::{Agreement, Codec, OpusLimits};
 use crate::side::{Pair, Side};
 
 pub use crate::media::opus::Relief;
 use codecs::Plan;
 use direction::{Direction, Out};
+pub use door::{Channel, Command, Event, Transmit};
 use egress::Egress;
 pub use extended::HeardByPeer;
-use ingress::{Ingress, Standing};
-use lane::{EVENTS, Lane, push};
-use no_audio::{News, NoAudio, Sight, Watch, Way};
+use ingress::Ingress;
+use lane::{EVENTS, Lane};
+use no_audio::Watch;
 pub use not_connected::NotConnected;
 pub use report::{Rejected, Report, StreamReport};
 use reporting::Reporting;
-
-/// Which of a leg's two sockets. With rtcp-mux everything is on `Rtp`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Channel {
-    Rtp,
-    Rtcp,
-}
-
-/// What does not change during a call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StreamSpec {
-    /// Ours, for everything we send on this side.
-    pub ssrc: Ssrc,
-    pub cname: String,
-    pub habits: Habits,
-}
-
-/// The profile's media switches.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Habits {
-    /// Packets flow from us without a gap, from `Command::Start` to the end: silence while the other side gives nothing
-    /// (dossier 3.3: 20 s and 30 s rules). Also makes our packet the first one.
-    pub keep_fed: bool,
-    /// Send to where valid packets come from, once, instead of the address in the SDP (RFC 4961 symmetric peers behind NAT).
-    pub latch: bool,
-    /// Nothing valid received for so long: `Event::Starved`. Zero: never.
-    pub media_timeout: Duration,
-    /// Upper limit of the Opus bitrate, bit/s (WhatsApp: 20000), also when the peer allows more.
-    pub opus_bitrate: u32,
-    /// libopus complexity 0-10 for frames towards this side.
-    pub opus_complexity: u8,
-    /// In-band FEC in what we send.
-    pub opus_fec: bool,
-    /// Of what the other side says after its `Command::Start`, but before packets may leave to this one, the last so much
-    /// is kept (at most a second) and then played faster than it was said, until it is caught up. Zero: it is dropped.
-    /// Opus that is passed through is never kept.
-    pub early_audio: Duration,
-    /// What is decoded is made so much louder: what this side says, and what it hears. Opus that is passed through stays as
-    /// it is.
-    pub gain_from: Decibels,
-    pub gain_to: Decibels,
-    /// Whether a quiet room is told of only now and then (RFC 6716 §2.1.9).
-    pub opus_dtx: Dtx,
-    /// How digits come from this side.
-    pub digits: Digits,
-}
-
-/// Discontinuous transmission: packets pause while nobody speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Dtx {
-    Never,
-    /// When the peer's description says `usedtx=1` (RFC 7587 §6.1).
-    IfAsked,
-    Always,
-}
-
-/// How a peer sends digits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Digits {
-    /// As events (RFC 4733), or by signalling.
-    #[default]
-    Events,
-    /// As tones in its sound as well: they are found where it is decoded, and sent on as events in their place.
-    InBand,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BridgeSpec {
-    pub streams: Pair<StreamSpec>,
-}
-
-impl BridgeSpec {
-    /// Of each side's habits.
-    pub fn levels(&self) -> Pair<Levels> {
-        let levels = |stream: &StreamSpec| Levels {
-            from: stream.habits.gain_from,
-            to: stream.habits.gain_to,
-        };
-        Pair::new(levels(&self.streams.a), levels(&self.streams.b))
-    }
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Command {
-    /// A side's offer/answer is settled, or settled anew (hold, codec change, new address).
-    Agree {
-        side: Side,
-        agreement: Box<Agreement>,
-    },
-    /// Packets may leave to this side from now on: checks of ICE first where it is agreed, then media.
-    Start { side: Side },
-    /// The side has our description for certain, so that a ClientHello of ours is not lost (dossier 3.2): it may leave,
-    /// and checks of ICE. Media waits for `Start`, which may come before or after this.
-    Confirm { side: Side },
-    /// Another is on this side, who is made louder or softer in a way of its own.
-    Level { side: Side, levels: Levels },
-    /// Play a digit toward this side (RFC 4733): `0-9*#A-D`.
-    Dtmf {
-        side: Side,
-        digit: u8,
-        duration: Duration,
-    },
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// The first valid packet from this side.
-    FirstMedia { side: Side },
-    /// ICE found the way to this side, so long after the first of `Command::Start` and `Command::Confirm`.
-    IceConnected { side: Side, after: Duration },
-    /// DTLS made this side's keys, so long after the same moment.
-    DtlsConnected { side: Side, after: Duration },
-    /// Packets cannot pass between us and this side any more. Told once.
-    NotConnected { side: Side, cause: NotConnected },
-    /// `Habits::media_timeout` passed without a valid packet.
-    Starved { side: Side, silent_for: Duration },
-    /// There is no audio from this side, or to it, and why; each cause is told once.
-    NoAudio {
-        side: Side,
-        way: Way,
-        cause: NoAudio,
-        lasting: Duration,
-    },
-    /// What was told is over.
-    AudioAgain {
-        side: Side,
-        way: Way,
-        after: Duration,
-    },
-    /// A digit ended; it came from this side by RFC 4733. Already played to the other side if that side takes it.
-    Dtmf {
-        side: Side,
-        digit: u8,
-        duration: Duration,
-    },
-}
-
-/// One datagram to be sent now.
-#[derive(Debug)]
-pub struct Transmit<'a> {
-    pub side: Side,
-    pub channel: Channel,
-    pub to: SocketAddr,
-    pub bytes: &'a [u8],
-}
+pub use spec::{BridgeSpec, Digits, Dtx, Habits, StreamSpec};
 
 pub struct Bridge {
     streams: Pair<Stream>,
@@ -334,13 +195,6 @@ impl Bridge {
             .min()
     }
 
-    pub fn report(&self, now: Instant) -> Report {
-        let report = |side| self.stream_report(now, side);
-        Report {
-            sides: Pair::new(report(Side::A), report(Side::B)),
-        }
-    }
-
     fn agree(&mut self, now: Instant, side: Side, agreement: &Agreement) {
         let stream = &mut self.streams[side];
         let started = stream.egress.started().is_some();
@@ -409,119 +263,6 @@ impl Bridge {
         self.expect_audio(now, side);
     }
 
-    fn expect_audio(&mut self, now: Instant, side: Side) {
-        let sight = self.sight(side);
-        self.streams[side].watch.begin(now, &sight);
-    }
-
-    fn listen_for_audio(&mut self, now: Instant, side: Side) {
-        if self.streams[side]
-            .watch
-            .deadline()
-            .is_none_or(|at| at > now)
-        {
-            return;
-        }
-        let sight = self.sight(side);
-        for (way, news) in self.streams[side].watch.handle_timeout(now, &sight) {
-            match news {
-                Some(News::Missing { cause, lasting }) => push(
-                    &mut self.events,
-                    Event::NoAudio {
-                        side,
-                        way,
-                        cause,
-                        lasting,
-                    },
-                ),
-                Some(News::Again { after }) => {
-                    push(&mut self.events, Event::AudioAgain { side, way, after });
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn sight(&self, side: Side) -> Sight {
-        let Stream {
-            ingress,
-            egress,
-            reporting,
-            ..
-        } = &self.streams[side];
-        let counts = ingress.counts();
-        Sight {
-            setup: self.streams[side].setup(),
-            may_send: ingress.is_allowed(),
-            may_receive: egress.is_allowed(),
-            opens: ingress.opens(),
-            protects: egress.protects(),
-            has_target: egress.has_target(),
-            came: self.directions[side].came(),
-            rejected: counts.rejected,
-            heard_ever: counts.first_heard.is_some(),
-            reports: reporting.remote().reports(),
-            reported_loss: reporting.remote().latest_loss(),
-        }
-    }
-
-    fn handle_rtp(&mut self, now: Instant, side: Side, from: SocketAddr, datagram: &mut [u8]) {
-        let ingress = &mut self.streams[side].ingress;
-        let first = ingress.counts().first_heard.is_none();
-        let Some(packet) = ingress.accept_rtp(now, from, datagram) else {
-            return;
-        };
-        let target = ingress.target();
-        let standing = ingress.place(now, &packet);
-        let payload = ingress.payload(packet.header.payload_type);
-        self.streams[side].egress.set_target(now, target);
-        if first {
-            push(&mut self.events, Event::FirstMedia { side });
-        }
-        let packet = Ordered {
-            header: packet.header,
-            payload: packet.payload,
-            missing: 0,
-        };
-        let mut lane = self.lane(side);
-        match standing {
-            Standing::NotNow => {}
-            Standing::Next => lane.handle_packet(now, payload, &packet),
-            Standing::NewRun => {
-                lane.begin_run(now);
-                lane.handle_packet(now, payload, &packet);
-            }
-        }
-        lane.drain(now);
-    }
-
-    fn handle_rtcp(
-        &mut self,
-        now: Instant,
-        side: Side,
-        channel: Channel,
-        from: SocketAddr,
-        datagram: &mut [u8],
-    ) {
-        let stream = &mut self.streams[side];
-        let accepted = stream.ingress.accept_rtcp(now, channel, from, datagram);
-        let Some(packets) = accepted.and_then(|len| datagram.get(..len)) else {
-            return;
-        };
-        let reports = stream.reporting.remote().reports();
-        stream.reporting.handle_packets(
-            now,
-            &self.clock,
-            packets,
-            &mut stream.ingress,
-            &stream.egress,
-        );
-        let remote = stream.reporting.remote();
-        if let Some(loss) = remote.latest_loss().filter(|_| remote.reports() > reports) {
-            self.directions[!side].expect_loss(loss);
-        }
-    }
-
     /// Slots that are due, of both sides.
     fn run_slots(&mut self, now: Instant) {
         for from in Side::BOTH {
@@ -545,55 +286,6 @@ impl Bridge {
             },
             events: &mut self.events,
         }
-    }
-
-    fn stream_report(&self, now: Instant, side: Side) -> StreamReport {
-        let stream = &self.streams[side];
-        let direction = &self.directions[side];
-        let (counts, totals) = (stream.ingress.counts(), stream.ingress.totals());
-        let (sender, remote) = (stream.egress.sender(), stream.reporting.remote());
-        let after_start = |at: Option<Instant>| {
-            let started = stream.egress.started()?;
-            Some(at?.saturating_duration_since(started))
-        };
-        let times = stream.transport.as_ref().map(|t| t.times());
-        let times = times.unwrap_or_default();
-        let [missing_from, missing_to] = stream.watch.sum(now, &self.sight(side));
-        let mut report = StreamReport {
-            packets_received: totals.received,
-            bytes_received: counts.octets,
-            packets_sent: sender.packets(),
-            bytes_sent: sender.octets(),
-            packets_lost: totals.lost,
-            packets_late: counts.late,
-            packets_duplicate: totals.duplicate,
-            packets_reordered: totals.reordered,
-            frames_recovered: direction.made_up().recovered,
-            frames_concealed: direction.made_up().concealed,
-            left_out: direction.left_out().duration(),
-            frames_filled: stream.egress.frames_filled(),
-            jitter_mean: totals.jitter_mean,
-            jitter_max: totals.jitter_max,
-            remote_loss_fraction: remote.loss(),
-            remote_jitter: remote.jitter(),
-            round_trip: remote.round_trip(),
-            heard_by_peer: stream.reporting.heard(),
-            mos_received: None,
-            mos_sent: None,
-            first_packet_after: after_start(counts.first_heard),
-            first_audio_after: after_start(stream.egress.first_sound()),
-            ice_after: times.found_after,
-            dtls_after: times.secured_after,
-            rejected: counts.rejected,
-            dtmf_received: counts.digits,
-            dtmf_sent: stream.egress.digits_sent(),
-            missing_from,
-            missing_to,
-        };
-        if let Some(codec) = stream.egress.codec() {
-            report.rate(codec, &totals);
-        }
-        report
     }
 }
 

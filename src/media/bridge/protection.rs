@@ -4,25 +4,43 @@ use crate::media::srtp;
 use crate::sdp::{CryptoPair, Protection};
 use crate::side::Side;
 
-pub enum Sending {
+/// One way, by the stream of keys that it works with.
+pub enum Guard<T> {
     Clear,
-    Srtp(Box<srtp::Outbound>),
-    /// The handshake that gives keys is not over: nothing leaves.
+    Srtp(Box<T>),
+    /// The handshake that gives keys is not over: nothing leaves, and nothing can be read.
     Awaited,
-    /// The keys that were agreed cannot be used: nothing leaves.
+    /// The keys that were agreed cannot be used: nothing leaves, and nothing is believed.
     Unusable,
 }
 
-pub enum Receiving {
-    Clear,
-    Srtp(Box<srtp::Inbound>),
-    /// The handshake that gives keys is not over: nothing can be read.
-    Awaited,
-    /// The keys that were agreed cannot be used: nothing is believed.
-    Unusable,
+pub type Sending = Guard<srtp::Outbound>;
+pub type Receiving = Guard<srtp::Inbound>;
+
+/// What SRTP works with one way.
+pub trait Keyed: Sized {
+    const WAY: &'static str;
+
+    fn with(keys: &CryptoPair) -> Result<Self, srtp::Error>;
 }
 
-impl Sending {
+impl Keyed for srtp::Outbound {
+    const WAY: &'static str = "sending";
+
+    fn with(keys: &CryptoPair) -> Result<Self, srtp::Error> {
+        Self::new(keys.suite, &keys.send)
+    }
+}
+
+impl Keyed for srtp::Inbound {
+    const WAY: &'static str = "receiving";
+
+    fn with(keys: &CryptoPair) -> Result<Self, srtp::Error> {
+        Self::new(keys.suite, &keys.receive)
+    }
+}
+
+impl<T: Keyed> Guard<T> {
     pub fn new(side: Side, protection: &Protection) -> Self {
         match protection {
             Protection::Clear => Self::Clear,
@@ -32,54 +50,10 @@ impl Sending {
     }
 
     pub fn with_keys(side: Side, keys: &CryptoPair) -> Self {
-        match srtp::Outbound::new(keys.suite, &keys.send) {
+        match T::with(keys) {
             Ok(ready) => Self::Srtp(Box::new(ready)),
             Err(error) => {
-                tracing::warn!(%side, %error, "agreed SRTP key cannot be used for sending");
-                Self::Unusable
-            }
-        }
-    }
-
-    pub fn is_usable(&self) -> bool {
-        match self {
-            Self::Clear | Self::Srtp(_) => true,
-            Self::Awaited | Self::Unusable => false,
-        }
-    }
-
-    /// Protects `buffer[..len]` and returns the new length.
-    pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
-        match self {
-            Self::Clear => Some(len),
-            Self::Srtp(outbound) => outbound.protect_rtp(buffer, len).ok(),
-            Self::Awaited | Self::Unusable => None,
-        }
-    }
-
-    pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
-        match self {
-            Self::Clear => Some(len),
-            Self::Srtp(outbound) => outbound.protect_rtcp(buffer, len).ok(),
-            Self::Awaited | Self::Unusable => None,
-        }
-    }
-}
-
-impl Receiving {
-    pub fn new(side: Side, protection: &Protection) -> Self {
-        match protection {
-            Protection::Clear => Self::Clear,
-            Protection::Sdes(keys) => Self::with_keys(side, keys),
-            Protection::Dtls(_) => Self::Awaited,
-        }
-    }
-
-    pub fn with_keys(side: Side, keys: &CryptoPair) -> Self {
-        match srtp::Inbound::new(keys.suite, &keys.receive) {
-            Ok(ready) => Self::Srtp(Box::new(ready)),
-            Err(error) => {
-                tracing::warn!(%side, %error, "agreed SRTP key cannot be used for receiving");
+                tracing::warn!(%side, %error, "agreed SRTP key cannot be used for {}", T::WAY);
                 Self::Unusable
             }
         }
@@ -105,7 +79,28 @@ impl Receiving {
             Self::Clear | Self::Awaited | Self::Unusable => false,
         }
     }
+}
 
+impl Sending {
+    /// Protects `buffer[..len]` and returns the new length.
+    pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        match self {
+            Self::Clear => Some(len),
+            Self::Srtp(outbound) => outbound.protect_rtp(buffer, len).ok(),
+            Self::Awaited | Self::Unusable => None,
+        }
+    }
+
+    pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+        match self {
+            Self::Clear => Some(len),
+            Self::Srtp(outbound) => outbound.protect_rtcp(buffer, len).ok(),
+            Self::Awaited | Self::Unusable => None,
+        }
+    }
+}
+
+impl Receiving {
     /// Opens a packet in place and returns its length in the clear.
     pub fn open_rtp(&mut self, datagram: &mut [u8]) -> Result<usize, srtp::Error> {
         match self {
