@@ -55,20 +55,6 @@ impl Draft {
         }
     }
 
-    /// Takes in a 401 or 407 and puts the answer on. False when there is none.
-    pub fn meet_challenge(
-        &mut self,
-        login: &mut Responder,
-        response: &Response,
-        entropy: &mut Entropy,
-    ) -> bool {
-        let met = login.handle_challenge(&self.request, response, entropy);
-        if met.is_ok() {
-            login.authorize(&mut self.request);
-        }
-        met.is_ok()
-    }
-
     /// Puts an answer of its own on the request: a count that was sent once never comes again.
     pub fn authorize(&mut self, login: Option<&mut Responder>) {
         if let Some(login) = login {
@@ -125,20 +111,6 @@ impl Core {
     /// A request inside a dialog, sent for the first time.
     pub fn send_in_dialog(&mut self, now: Instant, owner: Owner, request: Request, path: Path) {
         self.send(now, Draft::first(owner, request, path));
-    }
-
-    /// The request of a client transaction once more, with the next CSeq; its user mends what was missing and sends it.
-    /// `None` when that was done often enough.
-    pub fn anew(&self, transaction: TransactionId, max_rounds: u8) -> Option<Draft> {
-        let client = self.clients.get(transaction)?;
-        let cseq = client.request.headers.cseq().ok()?.number.checked_add(1)?;
-        (client.round < max_rounds).then(|| Draft {
-            owner: client.owner,
-            request: compose::anew(&client.request, cseq),
-            path: client.path.clone(),
-            round: client.round + 1,
-            answer_by: None,
-        })
     }
 
     /// CANCEL of an INVITE of ours that got a provisional response (RFC 3261 §9.1).

@@ -24,6 +24,7 @@ mod params;
 mod reader;
 mod reason;
 pub mod refer;
+mod refused;
 mod reliable;
 pub mod replaces;
 mod screen;

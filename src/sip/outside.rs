@@ -9,7 +9,6 @@ use crate::sip::dialog::with_tag;
 use crate::sip::digest::{Credentials, Responder};
 use crate::sip::endpoint::{Event, Failure, RequestId};
 use crate::sip::flow::{NextHop, Target};
-use crate::sip::invite::connect::MAX_ROUNDS;
 use crate::sip::message::{Headers, Method, Name, Request, Response};
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::{Owner, Path};
@@ -75,17 +74,9 @@ impl Outside {
         id: RequestId,
         response: &Response,
     ) -> bool {
-        let Some(Some(login)) = self.waiting.get_mut(&id) else {
-            return false;
-        };
-        let Some(mut draft) = core.anew(transaction, MAX_ROUNDS) else {
-            return false;
-        };
-        if !draft.meet_challenge(login, response, &mut core.entropy) {
-            return false;
-        }
-        core.send(now, draft);
-        true
+        let login = self.waiting.get_mut(&id).and_then(Option::as_mut);
+        let draft = core.answering(transaction, response, login);
+        draft.map(|draft| core.send(now, draft)).is_some()
     }
 
     fn complete(

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use crate::sip::core::Core;
 use crate::sip::endpoint::{CommandError, Departure, Event, Failure, Reply};
-use crate::sip::invite::connect::MAX_ROUNDS;
 use crate::sip::invite::{Established, Leaving, Phase, State, Usage};
 use crate::sip::message::{Headers, Method, Request, Response};
 use crate::sip::transaction::TransactionId;
@@ -168,16 +167,7 @@ impl Usage {
         let State::Leaving(leaving) = &mut self.state else {
             return false;
         };
-        let Some(login) = &mut leaving.login else {
-            return false;
-        };
-        let Some(mut draft) = core.anew(transaction, MAX_ROUNDS) else {
-            return false;
-        };
-        if !draft.meet_challenge(login, response, &mut core.entropy) {
-            return false;
-        }
-        core.send(now, draft);
-        true
+        let draft = core.answering(transaction, response, leaving.login.as_mut());
+        draft.map(|draft| core.send(now, draft)).is_some()
     }
 }

@@ -16,9 +16,6 @@ use crate::sip::session_timer;
 use crate::sip::transaction::TransactionId;
 use crate::sip::transaction::clients::{Owner, Path};
 
-/// Challenges and 422s that one INVITE is sent anew for.
-pub const MAX_ROUNDS: u8 = 5;
-
 impl Usage {
     /// Places a call.
     pub fn place(core: &mut Core, now: Instant, id: InviteId, invite: OutgoingInvite) -> Self {
@@ -193,28 +190,11 @@ impl Usage {
         if inviting.is_cancelling() {
             return false;
         }
-        let Some(mut draft) = core.anew(inviting.transaction, MAX_ROUNDS) else {
+        let (login, setting) = (inviting.login.as_mut(), &mut inviting.setting);
+        let draft = core.mending(inviting.transaction, response, login, setting);
+        let Some(mut draft) = draft else {
             return false;
         };
-        let mended = match response.status {
-            401 | 407 => inviting
-                .login
-                .as_mut()
-                .is_some_and(|login| draft.meet_challenge(login, response, &mut core.entropy)),
-            422 => match session_timer::raise(inviting.setting, &response.headers) {
-                Some(raised) => {
-                    inviting.setting = raised;
-                    session_timer::ask(raised, None, &mut draft.request.headers);
-                    draft.authorize(inviting.login.as_mut());
-                    true
-                }
-                None => false,
-            },
-            _ => false,
-        };
-        if !mended {
-            return false;
-        }
         draft.answer_by = inviting.answer_within.map(|within| now + within);
         inviting.stage = Stage::Calling;
         inviting.forks.clear();

@@ -7,7 +7,6 @@ use crate::sip::dialog::{Dialog, OutOfOrder};
 use crate::sip::digest::{Credentials, Responder};
 use crate::sip::endpoint::{Body, CommandError, Event, Failure, PendingId, Reply, RequestId};
 use crate::sip::flow::Source;
-use crate::sip::invite::connect::MAX_ROUNDS;
 use crate::sip::invite::{MAX_PENDING, State, Usage};
 use crate::sip::message::{Headers, Method, Name, NameAddr, Request, Response};
 use crate::sip::transaction::TransactionId;
@@ -229,18 +228,8 @@ impl Usage {
             return false;
         };
         let session = &mut established.session;
-        let Some(login) = &mut session.login else {
-            return false;
-        };
-        let Some(mut draft) = core.anew(transaction, MAX_ROUNDS) else {
-            return false;
-        };
-        if !draft.meet_challenge(login, response, &mut core.entropy) {
-            return false;
-        }
-        draft.number(session.dialog.next_cseq());
-        core.send(now, draft);
-        true
+        let draft = core.answering(transaction, response, session.login.as_mut());
+        session.send_anew(core, now, draft)
     }
 }
 

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::sip::core::{Core, Draft, put_body};
 use crate::sip::endpoint::{Body, CommandError, Departure, Failure, RequestId};
-use crate::sip::invite::connect::MAX_ROUNDS;
-use crate::sip::invite::{Phase, State, Usage};
+use crate::sip::invite::{Phase, Session, State, Usage};
 use crate::sip::message::{Headers, Method, Name, NameAddr, Response};
 use crate::sip::session_timer;
 use crate::sip::transaction::TransactionId;
@@ -170,7 +169,7 @@ impl Usage {
         request: RequestId,
         response: &Response,
     ) {
-        let draft = core.anew(transaction, MAX_ROUNDS);
+        let draft = core.anew(transaction);
         let State::Established(established) = &mut self.state else {
             return;
         };
@@ -204,26 +203,19 @@ impl Usage {
             return false;
         };
         let session = &mut established.session;
-        let Some(mut draft) = core.anew(transaction, MAX_ROUNDS) else {
+        let (login, setting) = (session.login.as_mut(), &mut session.setting);
+        let draft = core.mending(transaction, response, login, setting);
+        session.send_anew(core, now, draft)
+    }
+}
+
+impl Session {
+    /// Sends what is to be sent anew, if there is such, with the CSeq number that the dialog has come to.
+    pub fn send_anew(&mut self, core: &mut Core, now: Instant, draft: Option<Draft>) -> bool {
+        let Some(mut draft) = draft else {
             return false;
         };
-        let mended = match response.status {
-            401 | 407 => session
-                .login
-                .as_mut()
-                .is_some_and(|login| draft.meet_challenge(login, response, &mut core.entropy)),
-            422 => session_timer::raise(session.setting, &response.headers).is_some_and(|raised| {
-                session.setting = raised;
-                session_timer::ask(raised, None, &mut draft.request.headers);
-                draft.authorize(session.login.as_mut());
-                true
-            }),
-            _ => false,
-        };
-        if !mended {
-            return false;
-        }
-        draft.number(session.dialog.next_cseq());
+        draft.number(self.dialog.next_cseq());
         core.send(now, draft);
         true
     }
