@@ -14,29 +14,22 @@ use crate::side::{Pair, Side};
 
 impl Call {
     pub(super) fn leg_ended(&mut self, now: Moment, side: Side, end: LegEnd) {
-        match self.state {
-            State::Asking { .. }
-            | State::Alerting { .. }
-            | State::Dialling { .. }
-            | State::Answered
-            | State::Confirmed
-            | State::Transferring { .. } => {
-                if side == self.user
-                    && let Some(parting) = end.parting()
-                {
-                    self.record.told_by_whatsapp(parting);
-                }
-                if self.referrer_left(side) {
-                    return;
-                }
-                if self.is_calling(side) {
-                    self.attempt_failed(now, side, end);
-                } else {
-                    let gone = Some((side, end.told()));
-                    self.end(now, end.ending(side), gone);
-                }
-            }
-            State::Closing { .. } | State::Over => {}
+        if !self.is_live() {
+            return;
+        }
+        if side == self.user
+            && let Some(parting) = end.parting()
+        {
+            self.record.told_by_whatsapp(parting);
+        }
+        if self.referrer_left(side) {
+            return;
+        }
+        if self.is_calling(side) {
+            self.attempt_failed(now, side, end);
+        } else {
+            let gone = Some((side, end.told()));
+            self.end(now, end.ending(side), gone);
         }
     }
 
@@ -70,18 +63,10 @@ impl Call {
     }
 
     pub(super) fn media_failed(&mut self, now: Moment, error: String) {
-        match self.state {
-            State::Asking { .. }
-            | State::Alerting { .. }
-            | State::Dialling { .. }
-            | State::Answered
-            | State::Confirmed
-            | State::Transferring { .. } => {
-                warn!(%error, "media failed");
-                let ending = Ending::new(Cause::MediaFailed, Party::Bridge).because(error);
-                self.end(now, ending, None);
-            }
-            State::Closing { .. } | State::Over => {}
+        if self.is_live() {
+            warn!(%error, "media failed");
+            let ending = Ending::new(Cause::MediaFailed, Party::Bridge).because(error);
+            self.end(now, ending, None);
         }
     }
 

@@ -87,16 +87,8 @@ impl Call {
             NotConnected::NoKeys(_) => Cause::DtlsFailed,
         };
         let detail = format!("{}: {cause}", self.who(side));
-        match self.state {
-            State::Asking { .. }
-            | State::Alerting { .. }
-            | State::Dialling { .. }
-            | State::Answered
-            | State::Confirmed
-            | State::Transferring { .. } => {
-                self.end(now, Ending::new(ended, side.into()).because(detail), None);
-            }
-            State::Closing { .. } | State::Over => {}
+        if self.is_live() {
+            self.end(now, Ending::new(ended, side.into()).because(detail), None);
         }
     }
 
