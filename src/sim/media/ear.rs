@@ -66,6 +66,26 @@ impl Heard {
         self.payload_octets as f64 * 8.0 / time.max(0.02)
     }
 
+    /// What a stream in order has nothing of, in words.
+    pub fn oddities(&self) -> Vec<String> {
+        let further_ssrcs = (self.ssrcs.len() as u64).saturating_sub(1);
+        let counts = [
+            (further_ssrcs, "further SSRCs"),
+            (self.lost, "packets lost"),
+            (self.late, "packets late or twice"),
+            (self.sequence_jumps, "jumps of sequence"),
+            (self.unknown_payload_types, "unknown payload types"),
+            (self.undecodable, "undecodable packets"),
+            (self.unauthentic, "packets failed authentication"),
+            (
+                self.wrong_source,
+                "packets from another address than the SDP's",
+            ),
+        ];
+        let odd = counts.into_iter().filter(|(count, _)| *count > 0);
+        odd.map(|(count, what)| format!("{count} {what}")).collect()
+    }
+
     pub fn digits(&self) -> String {
         self.digits.iter().map(|(digit, _)| digit).collect()
     }

@@ -101,27 +101,13 @@ pub fn media(heard: &Heard, answered: Instant, faults: &Faults, report: &mut Rep
 }
 
 fn oddities(heard: &Heard, answered: Instant) -> Vec<String> {
-    let mut oddities = Vec::new();
+    let mut oddities = heard.oddities();
     let mut note = |count: u64, what: &str| {
         if count > 0 {
             oddities.push(format!("{count} {what}"));
         }
     };
-    note(
-        (heard.ssrcs.len() as u64).saturating_sub(1),
-        "further SSRCs",
-    );
-    note(heard.lost, "packets lost");
-    note(heard.late, "packets late or twice");
-    note(heard.sequence_jumps, "jumps of sequence");
     note(heard.irregular_steps, "irregular timestamps");
-    note(heard.unknown_payload_types, "unknown payload types");
-    note(heard.undecodable, "undecodable packets");
-    note(heard.unauthentic, "packets failed authentication");
-    note(
-        heard.wrong_source,
-        "packets from another address than the SDP's",
-    );
     let odd_times = heard.packet_times.iter().filter(|time| **time != 20);
     note(odd_times.count() as u64, "packet times other than 20 ms");
     let early = heard.early.map(|at| answered.saturating_duration_since(at));

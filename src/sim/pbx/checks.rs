@@ -52,7 +52,7 @@ pub fn media(heard: &Heard, answered: Instant, report: &mut Report) {
     report.first_sound = heard
         .first_sound
         .map(|at| at.saturating_duration_since(answered));
-    let oddities = oddities(heard);
+    let oddities = heard.oddities();
     let found = match oddities.is_empty() {
         true => format!("{} packets, one SSRC, in step", heard.packets),
         false => oddities.join("; "),
@@ -67,28 +67,4 @@ pub fn digits(heard: &Heard, info: &str, behaviour: &Behaviour, report: &mut Rep
         let held = &found == wanted;
         report.verdict.check("digits", held, format!("`{found}`"));
     }
-}
-
-fn oddities(heard: &Heard) -> Vec<String> {
-    let mut oddities = Vec::new();
-    let mut note = |count: u64, what: &str| {
-        if count > 0 {
-            oddities.push(format!("{count} {what}"));
-        }
-    };
-    note(
-        (heard.ssrcs.len() as u64).saturating_sub(1),
-        "further SSRCs",
-    );
-    note(heard.lost, "packets lost");
-    note(heard.late, "packets late or twice");
-    note(heard.sequence_jumps, "jumps of sequence");
-    note(heard.unknown_payload_types, "unknown payload types");
-    note(heard.undecodable, "undecodable packets");
-    note(heard.unauthentic, "packets failed authentication");
-    note(
-        heard.wrong_source,
-        "packets from another address than the SDP's",
-    );
-    oddities
 }
