@@ -22,6 +22,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+/// By its name from outside, which helpers that `tests/` shares with the tests in here use.
+#[cfg(test)]
+extern crate self as wabridge;
+
 pub mod call;
 pub mod config;
 pub mod consent;

@@ -18,11 +18,16 @@ use wabridge::media::rtp::{Header, Kind, RtpTime, SequenceNumber};
 use wabridge::media::srtp;
 use wabridge::media::transport::{Event, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
-    Agreement, Candidate, Codec, CryptoPair, Direction, DtlsRole, DtlsTerms, DtlsVersion,
-    ExtendedReports, Fingerprint, IceCredentials, IceEnd, IceMode, IceRole, IceTerms, MasterKey,
-    OpusLimits, PayloadType, Protection, RoundTripMode, Ssrc, Suite, SummaryParts, TelephoneEvent,
+    Agreement, Codec, CryptoPair, Direction, DtlsRole, DtlsVersion, ExtendedReports, IceMode,
+    IceRole, MasterKey, OpusLimits, PayloadType, Protection, RoundTripMode, Ssrc, Suite,
+    SummaryParts, TelephoneEvent,
 };
 use wabridge::side::{Pair, Side};
+
+use ends::{ice_end, ice_terms, identities, terms};
+
+#[path = "media/ends.rs"]
+mod ends;
 
 struct Counting;
 
@@ -297,41 +302,16 @@ fn packets_allocate_nothing() {
 
 /// WhatsApp's end of ICE and DTLS, and what the bridge is told of it.
 fn webrtc(now: Instant) -> (Arc<Identity>, Terms, Transport) {
-    let made = rcgen::generate_simple_self_signed(vec!["test".to_owned()]).unwrap();
-    let der = made.cert.der().to_vec();
-    let fingerprints = vec![Fingerprint::of(&der)];
-    let identity = Identity::new(der, &made.signing_key.serialize_der()).unwrap();
-    let identity = Arc::new(identity);
-    let end = |name: &str, mode, at: SocketAddr| IceEnd {
-        credentials: IceCredentials {
-            ufrag: name.to_owned(),
-            pwd: format!("{name} password of 24 chars"),
-        },
-        mode,
-        candidates: vec![Candidate::host(at, 0)],
-        complete: true,
-    };
-    let ours = end("ours", IceMode::Full, OURS.into());
-    let theirs = end("them", IceMode::Lite, WHATSAPP.into());
-    let terms = |role, ours: &IceEnd, theirs: &IceEnd, dtls| Terms {
-        ice: Some(IceTerms {
-            role,
-            ours: ours.clone(),
-            theirs: theirs.clone(),
-        }),
-        described: None,
-        dtls: DtlsTerms {
-            role: dtls,
-            newest: DtlsVersion::V1_3,
-            fingerprints: fingerprints.clone(),
-        },
-    };
-    let of_bridge = terms(IceRole::Controlling, &ours, &theirs, DtlsRole::Client);
-    let of_peer = terms(IceRole::Controlled, &theirs, &ours, DtlsRole::Server);
+    let ours = ice_end("ours", IceMode::Full, Some(OURS.into()));
+    let theirs = ice_end("them", IceMode::Lite, Some(WHATSAPP.into()));
+    let ice = ice_terms(IceRole::Controlling, [ours, theirs]).map(Some);
+    let peers = [WHATSAPP.into(), OURS.into()];
+    let [of_bridge, of_peer] = terms(ice, peers, DtlsRole::Client, DtlsVersion::V1_3);
+    let [(identity, _), (peers_identity, _)] = identities();
     let entropy = Entropy::from_seed([2; 32]);
-    let mut peer = Transport::new(now, of_peer, identity.clone(), entropy);
+    let mut peer = Transport::new(now, of_peer, peers_identity.clone(), entropy);
     peer.start(now);
-    (identity, of_bridge, peer)
+    (identity.clone(), of_bridge, peer)
 }
 
 /// Until both have keys: those of the peer.

@@ -1,5 +1,6 @@
 //! The bridge in virtual time, between scripted peers.
 
+mod ends;
 mod sound;
 mod world;
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use wabridge::entropy::Entropy;
@@ -10,49 +9,22 @@ use wabridge::media::bridge::no_audio::{NoAudio, Way};
 use wabridge::media::bridge::{
     Bridge, BridgeSpec, Channel, Command, Event, NotConnected, StreamReport, StreamSpec,
 };
-use wabridge::media::dtls::{self, Identity};
+use wabridge::media::dtls;
 use wabridge::media::ice;
 use wabridge::media::rtp::{Kind, Packet};
 use wabridge::media::srtp;
 use wabridge::media::transport::{self, MAX_DATAGRAM, Terms, Transport};
 use wabridge::sdp::{
-    Agreement, Candidate, Codec, DtlsRole, DtlsTerms, DtlsVersion, Fingerprint, IceCredentials,
-    IceEnd, IceMode, IceRole, IceTerms, Protection,
+    Agreement, Codec, DtlsRole, DtlsTerms, DtlsVersion, IceMode, IceRole, Protection,
 };
 use wabridge::side::{Pair, Side};
 
+use crate::ends::{self, ice_end, ice_terms, identities};
 use crate::world::{OPUS, OUR_SSRC, PBX, Stream, WHATSAPP, habits, ms, pbx, whatsapp};
 
 const OURS: ([u8; 4], u16) = ([203, 0, 113, 10], 20_000);
 const STRANGER: ([u8; 4], u16) = ([198, 51, 100, 66], 6666);
 const RTT: Duration = Duration::from_millis(100);
-
-fn identities() -> &'static [(Arc<Identity>, Fingerprint); 2] {
-    static BOTH: OnceLock<[(Arc<Identity>, Fingerprint); 2]> = OnceLock::new();
-    let make = || {
-        let made = rcgen::generate_simple_self_signed(vec!["test".to_owned()]).unwrap();
-        let der = made.cert.der().to_vec();
-        let fingerprint = Fingerprint::of(&der);
-        let identity = Identity::new(der, &made.signing_key.serialize_der()).unwrap();
-        (Arc::new(identity), fingerprint)
-    };
-    BOTH.get_or_init(|| [make(), make()])
-}
-
-fn end(name: &str, mode: IceMode, candidate: Option<SocketAddr>) -> IceEnd {
-    IceEnd {
-        credentials: IceCredentials {
-            ufrag: format!("{name}fragment"),
-            pwd: format!("{name} password of 24 chars"),
-        },
-        mode,
-        candidates: candidate
-            .map(|at| Candidate::host(at, 0))
-            .into_iter()
-            .collect(),
-        complete: true,
-    }
-}
 
 /// Our terms and the peer's. `ours`: our role in DTLS.
 fn terms(peer: SocketAddr, mode: IceMode, ours: DtlsRole) -> [Terms; 2] {
@@ -60,32 +32,10 @@ fn terms(peer: SocketAddr, mode: IceMode, ours: DtlsRole) -> [Terms; 2] {
 }
 
 fn terms_of(peer: SocketAddr, mode: IceMode, ours: DtlsRole, newest: DtlsVersion) -> [Terms; 2] {
-    let [us, them] = identities();
-    let (a, b) = (
-        end("our", IceMode::Full, Some(OURS.into())),
-        end("their", mode, Some(peer)),
-    );
-    let theirs = match ours {
-        DtlsRole::Client => DtlsRole::Server,
-        DtlsRole::Server => DtlsRole::Client,
-    };
-    let terms = |role, ours: &IceEnd, theirs: &IceEnd, at, dtls, fingerprint: &Fingerprint| Terms {
-        ice: Some(IceTerms {
-            role,
-            ours: ours.clone(),
-            theirs: theirs.clone(),
-        }),
-        described: Some(at),
-        dtls: DtlsTerms {
-            role: dtls,
-            newest,
-            fingerprints: vec![fingerprint.clone()],
-        },
-    };
-    [
-        terms(IceRole::Controlling, &a, &b, peer, ours, &them.1),
-        terms(IceRole::Controlled, &b, &a, OURS.into(), theirs, &us.1),
-    ]
+    let us = ice_end("our", IceMode::Full, Some(OURS.into()));
+    let them = ice_end("their", mode, Some(peer));
+    let ice = ice_terms(IceRole::Controlling, [us, them]).map(Some);
+    ends::terms(ice, [peer, OURS.into()], ours, newest)
 }
 
 fn agreed(base: Agreement, terms: &Terms) -> Agreement {

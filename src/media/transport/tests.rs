@@ -4,7 +4,11 @@ use std::sync::OnceLock;
 
 use super::*;
 use crate::media::link::{Datagram, Link};
-use crate::sdp::{Candidate, DtlsVersion, Fingerprint, IceCredentials, IceEnd, IceMode, IceRole};
+use crate::sdp::{Candidate, DtlsVersion, Fingerprint, IceMode, IceRole};
+use ends::{ice_end, ice_terms, identities, terms};
+
+#[path = "../../../tests/media/ends.rs"]
+mod ends;
 
 const RTT: Duration = Duration::from_millis(100);
 const OURS: ([u8; 4], u16) = ([192, 0, 2, 1], 4000);
@@ -14,18 +18,6 @@ const STRANGER: ([u8; 4], u16) = ([203, 0, 113, 66], 666);
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
-}
-
-fn identities() -> &'static [(Arc<Identity>, Fingerprint); 2] {
-    static BOTH: OnceLock<[(Arc<Identity>, Fingerprint); 2]> = OnceLock::new();
-    let make = || {
-        let made = rcgen::generate_simple_self_signed(vec!["test".to_owned()]).unwrap();
-        let der = made.cert.der().to_vec();
-        let fingerprint = Fingerprint::of(&der);
-        let identity = Identity::new(der, &made.signing_key.serialize_der()).unwrap();
-        (Arc::new(identity), fingerprint)
-    };
-    BOTH.get_or_init(|| [make(), make()])
 }
 
 /// How the two ends speak ICE.
@@ -48,39 +40,19 @@ const EVERY_ICE: [Ice; 5] = [
     Ice::None,
 ];
 
-fn ice_end(name: &str, mode: IceMode, candidate: Option<SocketAddr>) -> IceEnd {
-    IceEnd {
-        credentials: IceCredentials {
-            ufrag: format!("{name}fragment"),
-            pwd: format!("{name} password of 24 chars"),
-        },
-        mode,
-        candidates: candidate
-            .map(|at| Candidate::host(at, 0))
-            .into_iter()
-            .collect(),
-        complete: true,
-    }
-}
-
 fn ice(kind: Ice) -> Option<[IceTerms; 2]> {
     use IceMode::{Full, Lite};
     use IceRole::{Controlled, Controlling};
-    let (roles, modes, we_are_known) = match kind {
-        Ice::TheyAreLite => ([Controlling, Controlled], [Full, Lite], false),
-        Ice::WeAreLite => ([Controlled, Controlling], [Lite, Full], true),
-        Ice::WeControl => ([Controlling, Controlled], [Full, Full], true),
-        Ice::TheyControl => ([Controlled, Controlling], [Full, Full], true),
+    let (role, modes, we_are_known) = match kind {
+        Ice::TheyAreLite => (Controlling, [Full, Lite], false),
+        Ice::WeAreLite => (Controlled, [Lite, Full], true),
+        Ice::WeControl => (Controlling, [Full, Full], true),
+        Ice::TheyControl => (Controlled, [Full, Full], true),
         Ice::None => return None,
     };
     let a = ice_end("our", modes[0], we_are_known.then(|| OURS.into()));
     let b = ice_end("their", modes[1], Some(THEIRS.into()));
-    let terms = |role, ours: &IceEnd, theirs: &IceEnd| IceTerms {
-        role,
-        ours: ours.clone(),
-        theirs: theirs.clone(),
-    };
-    Some([terms(roles[0], &a, &b), terms(roles[1], &b, &a)])
+    Some(ice_terms(role, [a, b]))
 }
 
 struct World {
@@ -99,31 +71,16 @@ impl World {
     }
 
     fn speaking(kind: Ice, ours: DtlsRole, newest: DtlsVersion) -> Self {
-        let theirs = match ours {
-            DtlsRole::Client => DtlsRole::Server,
-            DtlsRole::Server => DtlsRole::Client,
-        };
-        let [a, b] = identities();
         let ices = ice(kind).map_or([None, None], |both| both.map(Some));
-        let [ice_a, ice_b] = ices;
-        let terms = |ice, described: ([u8; 4], u16), role, fingerprint: &Fingerprint| Terms {
-            ice,
-            described: Some(described.into()),
-            dtls: DtlsTerms {
-                role,
-                newest,
-                fingerprints: vec![fingerprint.clone()],
-            },
-        };
+        let peers = [THEIRS.into(), OURS.into()];
+        let [our_terms, their_terms] = terms(ices, peers, ours, newest);
+        let [a, b] = identities();
         let end = |terms, identity: &Arc<Identity>, seed| {
             let entropy = Entropy::from_seed([seed; 32]);
             Some(Transport::new(epoch(), terms, identity.clone(), entropy))
         };
         Self {
-            ends: [
-                end(terms(ice_a, THEIRS, ours, &b.1), &a.0, 1),
-                end(terms(ice_b, OURS, theirs, &a.1), &b.0, 2),
-            ],
+            ends: [end(our_terms, &a.0, 1), end(their_terms, &b.0, 2)],
             addresses: [OURS.into(), THEIRS.into()],
             starts: [Duration::ZERO; 2],
             events: [Vec::new(), Vec::new()],
