@@ -53,7 +53,7 @@ pub struct Switchboard {
     condition: Condition,
     service: Service,
     ports: VecDeque<PortPair>,
-    lines: BTreeMap<CallRef, Line>,
+    lines: BTreeMap<CallRef, Box<Line>>,
     invites: BTreeMap<InviteId, CallRef>,
     requests: BTreeMap<RequestId, Purpose>,
     deadlines: BTreeSet<(Instant, CallRef)>,

@@ -7,7 +7,7 @@ use crate::media::bridge::{Channel, Transmit};
 use crate::side::Side;
 
 /// Room for what one handled input can set off: a gap given up with three full packets behind it, and reports.
-const BYTES: usize = 16 * 1024;
+const BYTES: usize = 8 * 1024;
 const DATAGRAMS: usize = 64;
 
 /// Where a datagram goes.

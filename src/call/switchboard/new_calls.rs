@@ -132,7 +132,7 @@ impl Switchboard {
         match self.line(&reception) {
             Ok(line) => {
                 let call = reception.call;
-                self.lines.insert(call.clone(), line);
+                self.lines.insert(call.clone(), Box::new(line));
                 self.settle_line(now, &call);
                 Ok(call)
             }

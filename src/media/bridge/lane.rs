@@ -12,7 +12,7 @@ use crate::media::reorder::Ordered;
 use crate::side::Side;
 
 /// Events that may wait for `poll_event`; further ones are dropped.
-pub const EVENTS: usize = 64;
+pub const EVENTS: usize = 16;
 
 pub struct Lane<'a> {
     pub from: Side,
