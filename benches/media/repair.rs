@@ -7,6 +7,7 @@ use wabridge::media::activity;
 use wabridge::media::conceal::Concealer;
 use wabridge::media::rate::Rate;
 use wabridge::media::shorten::{LONGEST, Need, shorten};
+use wabridge::media::squeeze::squeeze;
 use wabridge::media::tones;
 
 use crate::voice;
@@ -43,6 +44,13 @@ pub fn repair(c: &mut Criterion) {
             );
         });
     }
+    group.bench_function("20 ms squeezed", |bench| {
+        bench.iter_batched_ref(
+            || sound[..162].to_vec(),
+            |sound| squeeze(Rate::Narrow, sound),
+            BatchSize::SmallInput,
+        );
+    });
 }
 
 /// Whether it is speech, and whether it is a digit.

@@ -25,31 +25,53 @@ pub fn squeeze(rate: Rate, samples: &mut [i16]) -> Option<usize> {
     for (copy, sample) in from.iter_mut().zip(&*samples) {
         *copy = f32::from(*sample);
     }
+    let window = Window::new();
     for (n, sample) in samples.iter_mut().take(frame).enumerate() {
         // Sample n lies at n * (frame + step) / frame.
         let (whole, part) = (n + n * step / frame, n * step % frame);
-        *sample = between(from, whole, part as f32 / frame as f32);
+        *sample = match part {
+            0 => from.get(whole).copied().unwrap_or_default() as i16,
+            part => window.between(from, whole, part as f32 / frame as f32),
+        };
     }
     Some(step)
 }
 
-/// The sound at `whole + part`, 0 <= `part` < 1: a sinc under a raised cosine. The sound goes on beyond its ends as it is there.
-fn between(from: &[f32], whole: usize, part: f32) -> i16 {
-    if part == 0.0 {
-        return from.get(whole).copied().unwrap_or_default() as i16;
+/// A raised cosine around the place that is asked for; at each sample its angle from the place `REACH` - 1 samples on, as
+/// cosine and sine.
+struct Window([(f32, f32); 2 * REACH]);
+
+impl Window {
+    const TURN: f32 = PI / (REACH as f32 + 1.0);
+
+    fn new() -> Self {
+        Self(std::array::from_fn(|k| {
+            let (sine, cosine) = (Self::TURN * behind(k)).sin_cos();
+            (cosine, sine)
+        }))
     }
-    let sine = (PI * part).sin() / PI;
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for k in 0..2 * REACH {
-        // How far behind the place that is asked for the sample lies.
-        let far = k as f32 - (REACH as f32 - 1.0) - part;
-        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-        let weight = sign * sine / far * (0.5 + 0.5 * (PI * far / (REACH as f32 + 1.0)).cos());
-        let at = (whole + k).saturating_sub(REACH - 1).min(from.len() - 1);
-        sum += weight * from[at];
-        weights += weight;
+
+    /// The sound at `whole + part`, 0 < `part` < 1: a sinc under the window. Beyond its ends it goes on as it is there.
+    fn between(&self, from: &[f32], whole: usize, part: f32) -> i16 {
+        let (sine, cosine) = (Self::TURN * part).sin_cos();
+        // sin(pi * (k - part)) but for its sign.
+        let sinc = (PI * part).sin() / PI;
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (k, (cosine_k, sine_k)) in self.0.iter().enumerate() {
+            let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+            let raised = 0.5 + 0.5 * (cosine_k * cosine + sine_k * sine);
+            let weight = sign * sinc / (behind(k) - part) * raised;
+            let at = (whole + k).saturating_sub(REACH - 1).min(from.len() - 1);
+            sum += weight * from[at];
+            weights += weight;
+        }
+        (sum / weights).round().clamp(-32_768.0, 32_767.0) as i16
     }
-    (sum / weights).round().clamp(-32_768.0, 32_767.0) as i16
+}
+
+/// How far sample `k` lies behind the place with no part.
+fn behind(k: usize) -> f32 {
+    k as f32 - (REACH as f32 - 1.0)
 }
 
 #[cfg(test)]

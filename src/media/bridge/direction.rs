@@ -418,7 +418,9 @@ impl Direction {
             false => Need::Quiet,
         };
         let before = self.pcm.len();
-        if self.pcm.shorten(rest, need) == Ticks::ZERO {
+        let left_out = self.pcm.shorten(rest, need);
+        // A tone keeps its pitch: it may be a digit.
+        if left_out == Ticks::ZERO && !self.holds_tone() {
             self.pcm.squeeze();
         }
         self.left_out += before - self.pcm.len();
