@@ -194,15 +194,17 @@ impl Way {
 
     fn send(&mut self, listening: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         self.to = Some(to);
-        match &self.direct {
-            Direct::Connected { socket, to: there } if *there == to => {
-                // The error is the ICMP answer to a packet sent before; telling it has cleared it.
-                socket.send(bytes).or_else(|_| socket.send(bytes))
+        if let Direct::Connected { socket, to: there } = &self.direct
+            && *there == to
+        {
+            // The first error may be the ICMP answer to a packet sent before; telling it has cleared it.
+            if let Ok(len) = socket.send(bytes).or_else(|_| socket.send(bytes)) {
+                return Ok(len);
             }
-            Direct::Connected { .. } | Direct::NotYet | Direct::Refused => {
-                listening.send_to(bytes, to)
-            }
+            // Its own address may be gone from this machine.
+            self.direct = Direct::NotYet;
         }
+        listening.send_to(bytes, to)
     }
 
     fn settle(&mut self, listening: &UdpSocket, poller: &Poller, number: u64) {
@@ -211,14 +213,13 @@ impl Way {
         let Some(peer) = steady else {
             return;
         };
-        let connected = match &mut self.direct {
+        let connected = match &self.direct {
             Direct::Refused => return,
             Direct::Connected { to, .. } if *to == peer => return,
-            Direct::Connected { socket, to } => {
-                *to = peer;
-                socket.connect(peer)
+            // A socket keeps the address of ours that it was first connected from: another peer gets another one.
+            Direct::Connected { .. } | Direct::NotYet => {
+                self.connect(listening, peer, poller, number)
             }
-            Direct::NotYet => self.connect(listening, peer, poller, number),
         };
         if let Err(error) = connected {
             tracing::debug!(%peer, %error, "media goes by the socket that is not connected");
@@ -273,6 +274,23 @@ mod tests {
             assert_eq!(batch.ready().collect::<Vec<_>>(), [Ready::Socket(7)]);
             let mut buffer = [0; 16];
             assert_eq!(way.receive(&mut buffer).unwrap(), (6, there));
+        }
+    }
+
+    #[test]
+    fn peer_of_another_family_gets_a_socket_too() {
+        let ours = UdpSocket::bind("[::]:0").unwrap();
+        let (poller, mut way) = (Poller::new().unwrap(), Way::new());
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let peer = UdpSocket::bind(address).unwrap();
+            for _ in 0..2 {
+                heard(&mut way, &ours, &peer);
+                way.settle(&ours, &poller, 7);
+            }
+            let there = peer.local_addr().unwrap();
+            assert!(matches!(way.direct, Direct::Connected { to, .. } if to == there));
+            let from = heard(&mut way, &ours, &peer);
+            assert_eq!(from.port(), ours.local_addr().unwrap().port());
         }
     }
 

@@ -57,7 +57,7 @@ impl Process {
         )?;
         page.gauges(
             "process_max_fds",
-            "How many may be open; a call needs four",
+            "How many may be open; a call needs up to six",
             self.most_files.map(|files| ([], files)),
         )?;
         page.gauges(
