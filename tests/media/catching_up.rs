@@ -49,14 +49,26 @@ fn words_heard(world: &World) -> usize {
     loud.windows(2).filter(|pair| !pair[0] && pair[1]).count()
 }
 
-/// The PBX speaks from 500 ms on; its network stalls for `stall` from packet 100 on, and delivers then all at once.
+/// The PBX speaks from 500 ms on; its network stalls for `stall` from 2.5 s on, and delivers then all at once.
 fn stalled(sound: &[i16], stall: u64) -> World {
+    stalled_in_packets_of(20, sound, stall)
+}
+
+fn stalled_in_packets_of(packet_time: usize, sound: &[i16], stall: u64) -> World {
     let mut world = World::answered(Codec::Pcmu);
-    let late = |n: usize| match n.checked_sub(100) {
-        Some(after) => ms(stall.saturating_sub(20 * after as u64)),
+    let late = |n: usize| match (n * packet_time).checked_sub(2_000) {
+        Some(after) => ms(stall.saturating_sub(after as u64)),
         None => Duration::ZERO,
     };
-    pbx_speaks(&mut world, &mut Stream::pcmu(1), ms(500), sound, 160, late);
+    let packet = 8 * packet_time;
+    pbx_speaks(
+        &mut world,
+        &mut Stream::pcmu(1),
+        ms(500),
+        sound,
+        packet,
+        late,
+    );
     world.run(ms(600 + sound.len() as u64 / 8 + 1_000));
     world
 }
@@ -69,6 +81,22 @@ fn delay_of_a_stall_is_gone_soon() {
         world.assert_whatsapp_is_fed(ms(100));
         let late = last_word(&world).saturating_sub(ms(8_500));
         assert!(late <= ms(30), "{stall} ms: {late:?}");
+    }
+}
+
+#[test]
+fn delay_of_a_stall_is_gone_soon_in_other_packets_too() {
+    let sound = [vowel(9_000), vec![0; 9_000]].concat();
+    for packet_time in [10, 30, 40, 60] {
+        let late = |stall| {
+            let world = stalled_in_packets_of(packet_time, &sound, stall);
+            last_word(&world).saturating_sub(ms(9_500))
+        };
+        let never = late(0);
+        for stall in [100, 400] {
+            let late = late(stall).saturating_sub(never);
+            assert!(late <= ms(20), "{packet_time} ms, {stall} ms: {late:?}");
+        }
     }
 }
 

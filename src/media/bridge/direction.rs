@@ -402,31 +402,38 @@ impl Direction {
         self.made_up.concealed += made_up.concealed;
     }
 
-    /// What waits when packets hold whole frames would wait for ever: it goes in the next pause, and until then little by
-    /// little.
+    /// What waits for nothing goes in the next pause, and until then little by little.
     fn leave_out_rest(&mut self, length: Ticks, out: &mut Out<'_>) {
-        if length.whole_frames() < length {
-            return;
-        }
         self.hold_back(length, out);
-        let rest = self.pcm.len() - length;
+        let is_whole = length.whole_frames() == length;
+        let rest = match is_whole {
+            true => self.pcm.len() - length,
+            // Of such packets part of a frame is always left.
+            false => self.held,
+        };
         if rest == Ticks::ZERO || !out.egress.is_in_time() {
             return;
         }
-        let need = match rest >= Ticks::FRAME {
+        let left_out = self.take_out(rest);
+        self.left_out += left_out;
+        match is_whole {
+            true if self.pcm.len() < length + self.held => self.held = Ticks::ZERO,
+            true => {}
+            false => self.held = self.held - left_out,
+        }
+    }
+
+    fn take_out(&mut self, most: Ticks) -> Ticks {
+        let before = self.pcm.len();
+        let need = match most >= Ticks::FRAME {
             true => Need::Slight,
             false => Need::Quiet,
         };
-        let before = self.pcm.len();
-        let left_out = self.pcm.shorten(rest, need);
         // A tone keeps its pitch: it may be a digit.
-        if left_out == Ticks::ZERO && !self.holds_tone() {
+        if self.pcm.shorten(most, need) == Ticks::ZERO && !self.holds_tone() {
             self.pcm.squeeze();
         }
-        self.left_out += before - self.pcm.len();
-        if self.pcm.len() < length + self.held {
-            self.held = Ticks::ZERO;
-        }
+        before - self.pcm.len()
     }
 
     /// Where the stream is ahead of the clock for nothing, a frame waits for the next from now on: so it can be left out.
