@@ -343,6 +343,18 @@ fn two_lite_agents_believe_their_descriptions() {
 }
 
 #[test]
+fn lite_agents_believe_what_is_described_later_too() {
+    let roles = [IceRole::Controlling, IceRole::Controlled];
+    let mut world = equals(IceMode::Lite, roles, [&[OURS.into()], &[]]);
+    world.run(Duration::from_secs(1));
+    assert!(!world.both_selected());
+    let (now, candidates) = (world.now, vec![Candidate::host(THEIRS.into(), 0)]);
+    world.ends[0].agent.learn(now, candidates);
+    world.run(Duration::from_secs(1));
+    assert!(world.both_selected());
+}
+
+#[test]
 fn late_peer_is_reached_within_a_quarter_second_of_its_coming() {
     for seconds in [1, 2, 4] {
         let mut world = against_lite(&[THEIRS.into()]);

@@ -110,6 +110,10 @@ impl Agent {
     pub fn learn(&mut self, now: Instant, candidates: Vec<Candidate>) {
         self.terms.theirs.candidates = candidates;
         self.pair_candidates(now);
+        let modes = (self.terms.ours.mode, self.terms.theirs.mode);
+        if matches!(self.state, State::Checking { .. }) && modes == (IceMode::Lite, IceMode::Lite) {
+            self.select_described(now);
+        }
         self.run(now);
     }
 
