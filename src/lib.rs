@@ -22,7 +22,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-/// By its name from outside, which helpers that `tests/` shares with the tests in here use.
+/// By its name from outside, as files that `tests/` shares with the tests in here call it.
 #[cfg(test)]
 extern crate self as wabridge;
 

@@ -1,4 +1,4 @@
-//! What a PBX's RTCP tells of what we sent it, with extended reports beside it (RFC 3611), which are read over.
+//! What a PBX's RTCP tells of what we sent it, with extended reports beside it (RFC 3611).
 
 use wabridge::media::bridge::Channel;
 use wabridge::media::rtcp::{Compound, Extended, Packet, Packets, ReportBlock};

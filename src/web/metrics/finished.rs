@@ -318,13 +318,18 @@ impl Default for Leg {
     }
 }
 
+/// A score that its peer tells in tenths, as the nearest number that can be in a bucket of that bound.
+fn tenths(score: f32) -> f64 {
+    (f64::from(score) * 10.0).round() / 10.0
+}
+
 impl Leg {
     fn count(&mut self, leg: &LegQuality) {
         self.times.count(leg);
         self.mos_from.observe(leg.mos_received.map(f64::from));
         self.mos_to.observe(leg.mos_sent.map(f64::from));
         let rated = leg.remote_mos_conversation.or(leg.remote_mos_listening);
-        self.remote_mos.observe(rated.map(f64::from));
+        self.remote_mos.observe(rated.map(tenths));
         self.packets.count(leg);
         self.repair.count(leg);
     }

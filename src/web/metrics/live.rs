@@ -105,7 +105,7 @@ impl Live {
         };
         page.counters(
             "wabridge_no_audio_calls",
-            "Calls in which no audio came from this side, or went to it, told after five seconds",
+            "Calls in which no audio came from this side, or went to it, once for each cause, after five seconds (silence: ten)",
             self.status.no_audio_of_all().map(sample),
         )
     }
