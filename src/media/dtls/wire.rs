@@ -75,10 +75,37 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The numbers of a vector of two-byte values.
-pub fn numbers(vector: &[u8]) -> impl Iterator<Item = u16> {
-    let (pairs, _) = vector.as_chunks::<2>();
-    pairs.iter().map(|pair| u16::from_be_bytes(*pair))
+/// A vector of two-byte values.
+#[derive(Clone, Copy, Default)]
+pub struct Numbers<'a>(&'a [[u8; 2]]);
+
+impl<'a> Numbers<'a> {
+    pub fn new(vector: &'a [u8]) -> Result<Self, Malformed> {
+        match vector.as_chunks() {
+            (pairs, []) => Ok(Self(pairs)),
+            (_, _) => Err(Malformed),
+        }
+    }
+
+    /// A body that has them behind their length of two bytes, and nothing else.
+    pub fn of_body(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        let numbers = Self::new(reader.vector16()?)?;
+        reader.finish()?;
+        Ok(numbers)
+    }
+
+    pub fn contains(self, number: u16) -> bool {
+        self.0.contains(&number.to_be_bytes())
+    }
+
+    /// If there is just one.
+    pub fn only(self) -> Option<u16> {
+        match self.0 {
+            [number] => Some(u16::from_be_bytes(*number)),
+            _ => None,
+        }
+    }
 }
 
 pub fn put_u16(out: &mut Vec<u8>, value: u16) {
@@ -108,4 +135,26 @@ pub fn put_vector16(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn put_vector24(out: &mut Vec<u8>, bytes: &[u8]) {
     put_u24(out, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_number_is_none() {
+        assert!(Numbers::new(&[1, 2, 3, 4]).is_ok_and(|numbers| numbers.contains(0x0304)));
+        assert!(Numbers::new(&[]).is_ok_and(|numbers| numbers.only().is_none()));
+        for odd in [&[1][..], &[1, 2, 3]] {
+            assert_eq!(Numbers::new(odd).err(), Some(Malformed));
+        }
+    }
+
+    #[test]
+    fn nothing_stands_behind_the_numbers_of_a_body() {
+        let only = |body: &[u8]| Numbers::of_body(body).map(Numbers::only);
+        assert_eq!(only(&[0, 2, 4, 3]), Ok(Some(0x0403)));
+        assert_eq!(only(&[0, 2, 4, 3, 0]), Err(Malformed));
+        assert_eq!(only(&[0, 3, 4, 3, 0]), Err(Malformed));
+    }
 }

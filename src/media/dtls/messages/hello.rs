@@ -5,7 +5,7 @@ use crate::media::dtls::certificate::SCHEMES;
 use crate::media::dtls::exchange::Exchange;
 use crate::media::dtls::suite::{CipherSuite, Group};
 use crate::media::dtls::v13;
-use crate::media::dtls::wire::{Malformed, Reader, numbers, put_u16, put_vector8, put_vector16};
+use crate::media::dtls::wire::{Malformed, Numbers, Reader, put_u16, put_vector8, put_vector16};
 use crate::sdp::DtlsVersion;
 
 /// Extensions that mean something here.
@@ -35,6 +35,9 @@ const RENEGOTIATION_SCSV: u16 = 0x00ff;
 /// The only method there may be, and one that a client has to offer (RFC 5246 §7.4.1.2).
 pub const NO_COMPRESSION: u8 = 0;
 
+/// Of an identifier of 1.2's sessions (RFC 5246 §7.4.1.2), which mean nothing here.
+const LONGEST_SESSION: usize = 32;
+
 /// More of them in one hello are nobody's.
 const MOST_EXTENSIONS: usize = 100;
 
@@ -43,14 +46,14 @@ pub struct ClientHello<'a> {
     pub random: [u8; 32],
     pub cookie: &'a [u8],
     pub compressions: &'a [u8],
-    suites: &'a [u8],
-    groups: Option<&'a [u8]>,
-    schemes: Option<&'a [u8]>,
+    suites: Numbers<'a>,
+    groups: Option<Numbers<'a>>,
+    schemes: Option<Numbers<'a>>,
     pub point_formats: bool,
-    profiles: Option<&'a [u8]>,
+    profiles: Option<Numbers<'a>>,
     pub extended_master_secret: bool,
     pub renegotiation_info: bool,
-    versions: Option<&'a [u8]>,
+    versions: Option<Numbers<'a>>,
     shares: Option<&'a [u8]>,
 }
 
@@ -68,9 +71,9 @@ impl<'a> ClientHello<'a> {
             return Err(Malformed);
         }
         let random = reader.array()?;
-        let _session = reader.vector8()?;
+        read_session(&mut reader)?;
         let cookie = reader.vector8()?;
-        let suites = reader.vector16()?;
+        let suites = Numbers::new(reader.vector16()?)?;
         let compressions = reader.vector8()?;
         if !compressions.contains(&NO_COMPRESSION) {
             return Err(Malformed);
@@ -85,7 +88,7 @@ impl<'a> ClientHello<'a> {
             point_formats: false,
             profiles: None,
             extended_master_secret: false,
-            renegotiation_info: numbers(suites).any(|code| code == RENEGOTIATION_SCSV),
+            renegotiation_info: suites.contains(RENEGOTIATION_SCSV),
             versions: None,
             shares: None,
         };
@@ -95,12 +98,16 @@ impl<'a> ClientHello<'a> {
 
     fn read(&mut self, kind: u16, body: &'a [u8]) -> Result<(), Malformed> {
         match kind {
-            extension::SUPPORTED_GROUPS => self.groups = Some(Reader::new(body).vector16()?),
+            extension::SUPPORTED_GROUPS => self.groups = Some(Numbers::of_body(body)?),
             extension::POINT_FORMATS => self.point_formats = true,
-            extension::SIGNATURE_ALGORITHMS => self.schemes = Some(Reader::new(body).vector16()?),
-            extension::SUPPORTED_VERSIONS => self.versions = Some(Reader::new(body).vector8()?),
+            extension::SIGNATURE_ALGORITHMS => self.schemes = Some(Numbers::of_body(body)?),
+            extension::SUPPORTED_VERSIONS => {
+                self.versions = Some(Numbers::new(Reader::new(body).vector8()?)?);
+            }
             extension::KEY_SHARE => self.shares = Some(Reader::new(body).vector16()?),
-            extension::USE_SRTP => self.profiles = Some(Reader::new(body).vector16()?),
+            extension::USE_SRTP => {
+                self.profiles = Some(Numbers::new(Reader::new(body).vector16()?)?);
+            }
             extension::EXTENDED_MASTER_SECRET => self.extended_master_secret = true,
             extension::RENEGOTIATION_INFO => self.renegotiation_info = first_handshake(body)?,
             _ => {}
@@ -114,25 +121,24 @@ impl<'a> ClientHello<'a> {
             DtlsVersion::V1_2 => DTLS_1_2,
             DtlsVersion::V1_3 => DTLS_1_3,
         };
-        let Some(versions) = self.versions else {
-            return wanted == DTLS_1_2;
-        };
-        numbers(versions).any(|code| code == wanted)
+        match self.versions {
+            None => wanted == DTLS_1_2,
+            Some(versions) => versions.contains(wanted),
+        }
     }
 
     pub fn offers_suite(&self, code: u16) -> bool {
-        numbers(self.suites).any(|offered| offered == code)
+        self.suites.contains(code)
     }
 
     pub fn offers_scheme(&self, scheme: u16) -> bool {
-        self.schemes
-            .is_some_and(|schemes| numbers(schemes).any(|code| code == scheme))
+        self.schemes.is_some_and(|schemes| schemes.contains(scheme))
     }
 
     /// Of ours, those that the client has, best first.
     pub fn groups(&self) -> impl Iterator<Item = Group> {
         let groups = self.groups.unwrap_or_default();
-        let has = move |group: &Group| numbers(groups).any(|code| code == group.code());
+        let has = move |group: &Group| groups.contains(group.code());
         Group::ALL.into_iter().filter(has)
     }
 
@@ -158,7 +164,7 @@ impl<'a> ClientHello<'a> {
 
     pub fn offers_profile(&self, profile: u16) -> bool {
         self.profiles
-            .is_some_and(|profiles| numbers(profiles).any(|code| code == profile))
+            .is_some_and(|profiles| profiles.contains(profile))
     }
 
     /// Ours. `cookie` is that of a server of 1.2 that wants to see it again (RFC 6347 §4.2.1); `newer`: 1.3 is offered, too.
@@ -239,7 +245,7 @@ impl ServerHello {
             return Err(Malformed);
         }
         let random = reader.array()?;
-        let _session = reader.vector8()?;
+        read_session(&mut reader)?;
         let suite = reader.u16()?;
         if reader.u8()? != NO_COMPRESSION {
             return Err(Malformed);
@@ -308,6 +314,13 @@ fn is_dtls(version: u16) -> bool {
     version & 0xff00 == 0xfe00 && version <= DTLS_1_2
 }
 
+fn read_session(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    match reader.vector8()?.len() {
+        0..=LONGEST_SESSION => Ok(()),
+        _ => Err(Malformed),
+    }
+}
+
 /// None of them twice (RFC 5246 §7.4.1.4, RFC 8446 §4.2).
 pub fn for_each_extension<'a>(
     mut reader: Reader<'a>,
@@ -341,12 +354,12 @@ fn first_handshake(renegotiation_info: &[u8]) -> Result<bool, Malformed> {
 /// Exactly one, and no identifier of master keys, since we offer none: it would stand in every packet (RFC 5764 §4.1.3).
 pub fn chosen_profile(use_srtp: &[u8]) -> Result<u16, Malformed> {
     let mut reader = Reader::new(use_srtp);
-    let mut profiles = numbers(reader.vector16()?);
+    let profiles = Numbers::new(reader.vector16()?)?;
     let identifier = reader.vector8()?;
     reader.finish()?;
-    match (profiles.next(), profiles.next(), identifier) {
-        (Some(profile), None, []) => Ok(profile),
-        (_, _, _) => Err(Malformed),
+    match (profiles.only(), identifier) {
+        (Some(profile), []) => Ok(profile),
+        (_, _) => Err(Malformed),
     }
 }
 
@@ -409,6 +422,25 @@ mod tests {
             version: None,
         };
         assert_eq!(ServerHello::parse(&hello.write()), Ok(hello));
+    }
+
+    #[test]
+    fn a_session_of_more_than_32_bytes_is_refused() {
+        let session = |mut body: Vec<u8>, length: u8| {
+            let at = 2 + 32;
+            assert_eq!(body[at], 0, "no session");
+            body[at] = length;
+            body.splice(at + 1..at + 1, vec![7; length.into()]);
+            body
+        };
+        let client = ClientHello::write(&[7; 32], &[], &[1], None);
+        let server = server_hello(extension::EXTENDED_MASTER_SECRET, &[]);
+        for (length, is_taken) in [(1, true), (32, true), (33, false), (255, false)] {
+            let client = session(client.clone(), length);
+            assert_eq!(ClientHello::parse(&client).is_ok(), is_taken, "{length}");
+            let server = session(server.clone(), length);
+            assert_eq!(ServerHello::parse(&server).is_ok(), is_taken, "{length}");
+        }
     }
 
     /// With one extension.

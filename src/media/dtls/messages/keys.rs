@@ -29,7 +29,11 @@ pub fn leaf_certificate(body: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     if list.is_empty() {
         return Ok(None);
     }
-    list.vector24().map(Some)
+    let leaf = list.vector24()?;
+    while !list.is_empty() {
+        list.vector24()?;
+    }
+    Ok(Some(leaf))
 }
 
 /// A signature and how it was made (RFC 5246 §4.7).
@@ -123,4 +127,22 @@ pub fn read_client_key_exchange(body: &[u8]) -> Result<&[u8], Malformed> {
     let public = reader.vector8()?;
     reader.finish()?;
     Ok(public)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_whole() {
+        let leaf = |list: &[u8]| {
+            let mut body = Vec::new();
+            put_vector24(&mut body, list);
+            leaf_certificate(&body).map(|leaf| leaf.map(<[u8]>::to_vec))
+        };
+        assert_eq!(leaf(&[]), Ok(None));
+        assert_eq!(leaf(&[0, 0, 1, 7]), Ok(Some(vec![7])));
+        assert_eq!(leaf(&[0, 0, 1, 7, 0, 0, 1, 8]), Ok(Some(vec![7])));
+        assert_eq!(leaf(&[0, 0, 1, 7, 0, 0, 2, 8]), Err(Malformed));
+    }
 }

@@ -8,7 +8,7 @@ use crate::media::dtls::messages::hello::{
     use_srtp,
 };
 use crate::media::dtls::wire::{
-    Malformed, Reader, numbers, put_u16, put_vector8, put_vector16, put_vector24,
+    Malformed, Numbers, Reader, put_u16, put_vector8, put_vector16, put_vector24,
 };
 
 /// The random of a ServerHello that wants another ClientHello: SHA-256 of "HelloRetryRequest" (RFC 8446 §4.1.3).
@@ -174,7 +174,7 @@ pub fn write_extensions(profile: u16) -> Vec<u8> {
 
 /// RFC 8446 §4.3.2.
 pub struct CertificateRequest<'a> {
-    schemes: &'a [u8],
+    schemes: Numbers<'a>,
 }
 
 impl<'a> CertificateRequest<'a> {
@@ -184,7 +184,7 @@ impl<'a> CertificateRequest<'a> {
         let mut schemes = None;
         for_each_extension(reader, |kind, body| {
             if kind == extension::SIGNATURE_ALGORITHMS {
-                schemes = Some(Reader::new(body).vector16()?);
+                schemes = Some(Numbers::of_body(body)?);
             }
             Ok(())
         })?;
@@ -196,7 +196,7 @@ impl<'a> CertificateRequest<'a> {
     }
 
     pub fn takes(&self, scheme: u16) -> bool {
-        numbers(self.schemes).any(|code| code == scheme)
+        self.schemes.contains(scheme)
     }
 
     pub fn write() -> Vec<u8> {
@@ -232,9 +232,18 @@ pub fn leaf_certificate(body: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     if list.is_empty() {
         return Ok(None);
     }
-    let leaf = list.vector24()?;
-    let _extensions = list.vector16()?;
+    let leaf = read_entry(&mut list)?;
+    while !list.is_empty() {
+        read_entry(&mut list)?;
+    }
     Ok(Some(leaf))
+}
+
+/// A certificate, and extensions that mean nothing here.
+fn read_entry<'a>(list: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
+    let certificate = list.vector24()?;
+    let _extensions = list.vector16()?;
+    Ok(certificate)
 }
 
 /// Whether the peer wants the same of us (RFC 8446 §4.6.3).
@@ -344,9 +353,23 @@ mod tests {
         let request = CertificateRequest::parse(&body).unwrap();
         assert!(SCHEMES.iter().all(|scheme| request.takes(*scheme)));
         assert!(!request.takes(0x0201), "SHA-1");
+        let extension = |schemes: &[u8]| {
+            let mut body = vec![0, 0, schemes.len() as u8 + 4, 0, 13];
+            put_vector16(&mut body, schemes);
+            CertificateRequest::parse(&body).is_ok()
+        };
+        assert!(extension(&[0, 2, 4, 3]) && !extension(&[0, 2, 4, 3, 9]));
         let body = write_certificate(b"certificate");
         assert_eq!(leaf_certificate(&body), Ok(Some(&b"certificate"[..])));
         assert_eq!(leaf_certificate(&[0, 0, 0, 0]), Ok(None));
+        let list = |issuer: &[u8]| {
+            let list = [&[0, 0, 1, 7, 0, 0], issuer].concat();
+            let mut body = vec![0];
+            put_vector24(&mut body, &list);
+            leaf_certificate(&body).map(|leaf| leaf.map(<[u8]>::to_vec))
+        };
+        assert_eq!(list(&[0, 0, 1, 8, 0, 0]), Ok(Some(vec![7])));
+        assert_eq!(list(&[0, 0, 2, 8, 0, 0]), Err(Malformed));
         assert_eq!(
             leaf_certificate(&[1, 7, 0, 0, 0]),
             Err(Malformed),
