@@ -27,14 +27,14 @@ fn identity() -> Identity {
     Identity::new(made.cert.der().to_vec(), &key).unwrap()
 }
 
-fn identities() -> [Arc<Identity>; 2] {
+pub fn identities() -> [Arc<Identity>; 2] {
     static BOTH: OnceLock<[Arc<Identity>; 2]> = OnceLock::new();
     let make = || Arc::new(identity());
     BOTH.get_or_init(|| [make(), make()]).clone()
 }
 
 /// `peer`: who is expected.
-fn terms(role: DtlsRole, newest: DtlsVersion, peer: &Identity) -> DtlsTerms {
+pub fn terms(role: DtlsRole, newest: DtlsVersion, peer: &Identity) -> DtlsTerms {
     DtlsTerms {
         role,
         newest,

@@ -277,7 +277,11 @@ impl Association {
         match self.talk.ours {
             // Our last flight answers what there was.
             End::Client => self.acks.clear(),
-            End::Server => self.told.push_back(Told::Confirmed),
+            // It may repeat its last flight, but we have said all of ours.
+            End::Server => {
+                self.talk.sealer.forget_handshake();
+                self.told.push_back(Told::Confirmed);
+            }
         }
     }
 
@@ -335,7 +339,11 @@ impl Association {
                     self.told.push_back(Told::Failed(failure));
                 }
             }
-            (Update::None, State::Client(Client::Done)) => self.told.push_back(Told::Confirmed),
+            (Update::None, State::Client(Client::Done)) => {
+                self.talk.sealer.forget_handshake();
+                self.talk.opener.forget_handshake();
+                self.told.push_back(Told::Confirmed);
+            }
             (Update::None, State::Client(_) | State::Server(_) | State::Broken) => {}
         }
     }
@@ -348,5 +356,85 @@ impl Association {
                 .push_back(Told::Alert(record::Epoch::Sealed, alert)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::Entropy;
+    use crate::media::dtls::tests::{identities, terms};
+    use crate::media::dtls::v13::schedule::{Application, Handshake};
+    use crate::media::dtls::v13::suite::CipherSuite;
+    use crate::sdp::{DtlsRole, DtlsVersion, Suite};
+
+    /// With its last flight out, which only a client's is.
+    fn after_handshake(now: Instant, state: State) -> Association {
+        let [ours, theirs] = identities();
+        let (end, role) = match &state {
+            State::Server(_) => (End::Server, DtlsRole::Server),
+            State::Client(_) | State::Broken => (End::Client, DtlsRole::Client),
+        };
+        let terms = terms(role, DtlsVersion::V1_3, &theirs);
+        let party = Party::new(terms, ours, Vec::new(), Entropy::from_seed([1; 32]));
+        let mut talk = Conversation::new(end, party, Sealer::default());
+        let (secrets, application) = secrets();
+        talk.set_handshake(&secrets).unwrap();
+        talk.set_sending(&application).unwrap();
+        talk.set_receiving(application).unwrap();
+        if end == End::Client {
+            talk.add_to_flight(Epoch::Handshake, kind::FINISHED, &[0; 32]);
+            talk.flight.send(now);
+        }
+        Association {
+            talk,
+            state,
+            reassembly: Reassembly::default(),
+            acks: Acks::default(),
+            update: Update::None,
+            told: VecDeque::new(),
+        }
+    }
+
+    fn secrets() -> (Handshake, Application) {
+        let secrets = Handshake::new(CipherSuite::Aes128, &[7; 32], b"hellos").unwrap();
+        let application = secrets.application(b"all").unwrap();
+        (secrets, application)
+    }
+
+    /// The last two bits of a sent record's epoch.
+    fn sent(association: &mut Association) -> Option<u8> {
+        let mut buffer = [0; MAX_DATAGRAM];
+        association.poll_transmit(&mut buffer)?;
+        Some(buffer[0] & 3)
+    }
+
+    fn acknowledge(association: &mut Association, now: Instant, epoch: u64, sequence: u64) {
+        let words = [epoch, sequence].map(u64::to_be_bytes);
+        association.handle_ack(now, &[&[0, 16], words.as_flattened()].concat());
+    }
+
+    fn seals_handshake(association: &mut Association) -> bool {
+        let sealer = &mut association.talk.sealer;
+        let mut out = [0; 100];
+        let written = sealer.write(&mut out, Epoch::Handshake, Content::Handshake, &[&[0; 20]]);
+        written.is_some()
+    }
+
+    #[test]
+    fn keys_of_the_handshake_go_when_they_have_served() {
+        let now = Instant::now();
+        let mut client = after_handshake(now, State::Client(Client::Done));
+        assert_eq!(sent(&mut client), Some(2));
+        assert!(seals_handshake(&mut client), "it may have to say it again");
+        acknowledge(&mut client, now, 2, 0);
+        assert_eq!(client.poll(), Some(Told::Confirmed));
+        assert!(!seals_handshake(&mut client) && client.has_keys());
+
+        let mut server = after_handshake(now, State::Server(Server::Done));
+        let (_, application) = secrets();
+        let keys = application.srtp_keys(End::Server, Suite::AesCm128HmacSha1_80);
+        server.go_on(Some(keys.unwrap()));
+        assert!(!seals_handshake(&mut server) && server.has_keys());
     }
 }

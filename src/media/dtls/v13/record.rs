@@ -3,6 +3,7 @@
 
 use aws_lc_rs::aead::quic::HeaderProtectionKey;
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroizing;
 
 use super::schedule::Traffic;
 use crate::media::dtls::Failure;
@@ -122,7 +123,7 @@ impl<'a> Sealed<'a> {
 /// One direction in one epoch.
 struct Keys {
     key: LessSafeKey,
-    iv: [u8; 12],
+    iv: Zeroizing<[u8; 12]>,
     number: HeaderProtectionKey,
 }
 
@@ -141,7 +142,7 @@ impl Keys {
 
     /// RFC 8446 §5.3; the epoch is no part of it (RFC 9147 §4).
     fn nonce(&self, sequence: u64) -> Nonce {
-        let mut nonce = self.iv;
+        let mut nonce = *self.iv;
         let (_, low) = nonce.split_at_mut(4);
         for (byte, digit) in low.iter_mut().zip(sequence.to_be_bytes()) {
             *byte ^= digit;
@@ -193,6 +194,11 @@ impl Sealer {
         let before = self.traffic.as_ref().map_or(2, |sending| sending.epoch);
         self.traffic = Some(Sending::new(traffic, before + 1)?);
         Ok(())
+    }
+
+    /// The peer has all that we say under these keys.
+    pub fn forget_handshake(&mut self) {
+        self.handshake = None;
     }
 
     /// The best that there is.
@@ -321,8 +327,13 @@ impl Opener {
         Ok(())
     }
 
+    /// We have all that the peer says under these keys, and it knows.
+    pub fn forget_handshake(&mut self) {
+        self.handshake = None;
+    }
+
     pub fn has_keys(&self) -> bool {
-        self.handshake.is_some()
+        self.handshake.is_some() || self.traffic.is_some()
     }
 
     /// Whether the peer has said that it goes on to the next epoch, and nothing in it yet.

@@ -92,7 +92,7 @@ pub struct Traffic {
 /// Keys of one direction and epoch (RFC 8446 §7.3, RFC 9147 §4.2.3).
 pub struct RecordKeys {
     pub key: Bytes,
-    pub iv: [u8; IV],
+    pub iv: Zeroizing<[u8; IV]>,
     /// For record numbers.
     pub number: Bytes,
 }
@@ -112,9 +112,9 @@ impl Traffic {
     fn keys_by(&self, prefix: &str) -> Result<RecordKeys, Failure> {
         let mut key = Zeroizing::new(vec![0; self.suite.aead().key_len()]);
         let mut number = Zeroizing::new(vec![0; self.suite.numbers().key_len()]);
-        let mut iv = [0; IV];
+        let mut iv = Zeroizing::new([0; IV]);
         self.secret.expand(prefix, "key", &[], &mut key)?;
-        self.secret.expand(prefix, "iv", &[], &mut iv)?;
+        self.secret.expand(prefix, "iv", &[], &mut *iv)?;
         self.secret.expand(prefix, "sn", &[], &mut number)?;
         Ok(RecordKeys { key, iv, number })
     }
