@@ -43,8 +43,12 @@ enum State {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Update {
     None,
+    /// The peer wants one, and something else of ours is still out.
+    Owed,
     /// The peer has not said yet that it knows.
     Said,
+    /// And it wants another one.
+    SaidAndOwed,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -311,14 +315,25 @@ impl Association {
         };
         *theirs = theirs.updated()?;
         talk.opener.update(theirs)?;
-        let may = self.update == Update::None && talk.flight.is_empty() && talk.has_numbers();
-        if update == KeyUpdate::Requested && may {
+        self.update = match (update, self.update) {
+            (KeyUpdate::Requested, Update::None) => Update::Owed,
+            (KeyUpdate::Requested, Update::Said) => Update::SaidAndOwed,
+            (KeyUpdate::Requested, known @ (Update::Owed | Update::SaidAndOwed))
+            | (KeyUpdate::NotRequested, known) => known,
+        };
+        self.pay_update(now);
+        Ok(())
+    }
+
+    /// A request may wait, but not be forgotten (RFC 8446 §4.6.3).
+    fn pay_update(&mut self, now: Instant) {
+        let talk = &mut self.talk;
+        if self.update == Update::Owed && talk.flight.is_empty() && talk.has_numbers() {
             let body = KeyUpdate::NotRequested.write();
             talk.add_to_flight(Epoch::Traffic, kind::KEY_UPDATE, &body);
             talk.flight.send(now);
             self.update = Update::Said;
         }
-        Ok(())
     }
 
     fn handle_ack(&mut self, now: Instant, text: &[u8]) {
@@ -326,25 +341,31 @@ impl Association {
             return;
         };
         match self.talk.flight.handle_ack(now, &numbers) {
-            Left::Nothing => self.flight_has_arrived(),
+            Left::Nothing => {
+                self.flight_has_arrived();
+                self.pay_update(now);
+            }
             Left::Something => {}
         }
     }
 
     fn flight_has_arrived(&mut self) {
         match (self.update, &self.state) {
-            (Update::Said, _) => {
-                self.update = Update::None;
-                if let Err(failure) = self.talk.use_next_key() {
-                    self.told.push_back(Told::Failed(failure));
-                }
-            }
-            (Update::None, State::Client(Client::Done)) => {
+            (Update::Said, _) => self.use_next_key(Update::None),
+            (Update::SaidAndOwed, _) => self.use_next_key(Update::Owed),
+            (Update::None | Update::Owed, State::Client(Client::Done)) => {
                 self.talk.sealer.forget_handshake();
                 self.talk.opener.forget_handshake();
                 self.told.push_back(Told::Confirmed);
             }
-            (Update::None, State::Client(_) | State::Server(_) | State::Broken) => {}
+            (Update::None | Update::Owed, State::Client(_) | State::Server(_) | State::Broken) => {}
+        }
+    }
+
+    fn use_next_key(&mut self, then: Update) {
+        self.update = then;
+        if let Err(failure) = self.talk.use_next_key() {
+            self.told.push_back(Told::Failed(failure));
         }
     }
 
@@ -436,5 +457,42 @@ mod tests {
         let keys = application.srtp_keys(End::Server, Suite::AesCm128HmacSha1_80);
         server.go_on(Some(keys.unwrap()));
         assert!(!seals_handshake(&mut server) && server.has_keys());
+    }
+
+    #[test]
+    fn a_wish_for_new_keys_waits_for_the_flight_that_is_out() {
+        let now = Instant::now();
+        let mut client = after_handshake(now, State::Client(Client::Done));
+        assert_eq!(sent(&mut client), Some(2));
+        client.update_keys(now, KeyUpdate::Requested).unwrap();
+        assert_eq!(sent(&mut client), None, "one flight at a time");
+        acknowledge(&mut client, now, 2, 0);
+        assert_eq!(client.poll(), Some(Told::Confirmed));
+        assert_eq!(sent(&mut client), Some(3), "and then it is granted");
+        acknowledge(&mut client, now, 3, 0);
+        let alert = client.write_alert(80).unwrap();
+        assert_eq!(alert[0] & 3, 0, "the fourth epoch");
+        assert_eq!(sent(&mut client), None, "once");
+    }
+
+    #[test]
+    fn a_second_wish_for_new_keys_is_granted_after_the_first() {
+        let now = Instant::now();
+        let mut server = after_handshake(now, State::Server(Server::Done));
+        server.update_keys(now, KeyUpdate::Requested).unwrap();
+        assert_eq!(sent(&mut server), Some(3));
+        let next = server.talk.traffic.as_ref().unwrap();
+        // The peer uses what it has announced.
+        let mut theirs = Sealer::default();
+        theirs.set_handshake(&secrets().0.client).unwrap();
+        theirs.set_traffic(&secrets().1.client).unwrap();
+        theirs.set_traffic(&next[1]).unwrap();
+        let mut out = [0; 100];
+        let written = theirs.write(&mut out, Epoch::Traffic, Content::ApplicationData, &[&[0]]);
+        server.handle_datagram(now, &out[..written.unwrap().0]);
+        server.update_keys(now, KeyUpdate::Requested).unwrap();
+        assert_eq!(sent(&mut server), None);
+        acknowledge(&mut server, now, 3, 0);
+        assert_eq!(sent(&mut server), Some(0), "in the fourth epoch");
     }
 }
