@@ -63,6 +63,16 @@ enum Patience {
     Endless,
 }
 
+impl Patience {
+    /// The peer goes on, so that the alert was not its own.
+    fn renewed(self) -> Self {
+        match self {
+            Self::Alerted { limit, .. } => Self::Until(limit),
+            Self::Until(_) | Self::Unconfirmed | Self::Endless => self,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The peer is who it should be, and these are the keys of its SRTP and ours.
@@ -323,6 +333,7 @@ impl Engine {
                     *patience = Patience::Unconfirmed;
                     self.events.push_back(Event::Secured(keys));
                 }
+                Told::Heard => *patience = patience.renewed(),
                 Told::Confirmed => *patience = Patience::Endless,
                 Told::Alert(epoch, alert) => self.take_alert(now, epoch, alert),
                 Told::Failed(failure) => self.fail(failure),

@@ -269,6 +269,42 @@ fn forged_records_and_noise_change_nothing_in_1_3() {
     assert_eq!(world.spoken(), [V1_3; 2]);
 }
 
+impl World {
+    /// Of peers with long certificates, so that the server's flight needs two datagrams.
+    fn of_rsa() -> Self {
+        let mut world = Self::newer();
+        let rsa = rsa_identity();
+        for at in [0, 1] {
+            let terms = terms(ROLES[at], V1_3, &rsa);
+            world.engines[at] = Some(engine(terms, &rsa, &PROFILES));
+        }
+        world
+    }
+}
+
+/// Half of the peer's flight has come, and then an alert that anybody could have written, and nothing for seconds.
+#[test]
+fn a_forged_alert_does_not_shorten_a_handshake_under_keys() {
+    // The second datagram of the server's flight, and the CertificateVerify of the client's.
+    for (at, lost, half_is_there) in [(0, [2, 20], 20), (1, [3, 1000], 30)] {
+        let mut world = World::of_rsa();
+        world.link.delay = Duration::from_millis(10);
+        world.turned = Some(lost);
+        for ms in [half_is_there - 1, half_is_there] {
+            world.run(Duration::from_millis(ms));
+            let engine = world.engines[at].as_mut().unwrap();
+            engine.handle_datagram(world.now, &FORGED_ALERT);
+        }
+        let peer = world.engines[1 - at].take();
+        world.run(Duration::from_secs(10));
+        assert!(world.events[at].is_empty(), "{at}: {:?}", world.events[at]);
+        world.engines[1 - at] = peer;
+        world.run(Duration::from_secs(20));
+        world.assert_secured(Suite::AesCm128HmacSha1_80);
+        assert_eq!(world.spoken(), [V1_3; 2]);
+    }
+}
+
 /// Whoever strikes 1.3 from the client's hello is found out by what the server's random ends in.
 #[test]
 fn a_hidden_version_is_noticed() {

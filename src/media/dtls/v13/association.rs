@@ -53,6 +53,8 @@ enum Update {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Told {
+    /// A message that was awaited: the peer goes on.
+    Heard,
     /// The peer is who it should be, and these are the keys of its SRTP and ours.
     Secured(CryptoPair),
     /// And it thinks the same of us.
@@ -197,7 +199,7 @@ impl Association {
                 let number = RecordNumber { epoch: 0, sequence };
                 self.handle_handshake(now, Epoch::Clear, number, text)
             }
-            (Content::Alert, &[FATAL, alert]) => {
+            (Content::Alert, &[FATAL, alert]) if self.may_speak_in_the_clear() => {
                 self.told
                     .push_back(Told::Alert(record::Epoch::Clear, alert));
                 News::None
@@ -209,6 +211,25 @@ impl Association {
                 | Content::ApplicationData,
                 _,
             ) => News::None,
+        }
+    }
+
+    /// Whether the peer may be without keys: it has not answered under them yet.
+    fn may_speak_in_the_clear(&self) -> bool {
+        match &self.state {
+            State::Client(Client::ServerHello { .. })
+            | State::Server(Server::ClientHello(_) | Server::Certificate(_)) => true,
+            State::Client(
+                Client::EncryptedExtensions(_)
+                | Client::Certificate { .. }
+                | Client::CertificateVerify { .. }
+                | Client::Finished { .. }
+                | Client::Done,
+            )
+            | State::Server(
+                Server::CertificateVerify { .. } | Server::Finished(_) | Server::Done,
+            )
+            | State::Broken => false,
         }
     }
 
@@ -262,6 +283,7 @@ impl Association {
         match outcome {
             Ok((state, keys)) => {
                 self.state = state;
+                self.told.push_back(Told::Heard);
                 self.go_on(keys);
             }
             Err(failure) => self.told.push_back(Told::Failed(failure)),
@@ -484,7 +506,6 @@ mod tests {
         let next = server.talk.traffic.as_ref().unwrap();
         // The peer uses what it has announced.
         let mut theirs = Sealer::default();
-        theirs.set_handshake(&secrets().0.client).unwrap();
         theirs.set_traffic(&secrets().1.client).unwrap();
         theirs.set_traffic(&next[1]).unwrap();
         let mut out = [0; 100];
