@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::conversation::Conversation;
+use super::farewell::Farewell;
 use super::messages::kind;
 use super::party::Party;
 use super::reassembly::{Message, News, Reassembly};
@@ -42,8 +43,8 @@ enum State {
     Server(Server, Patience),
     /// Either of them, once the hellos have settled on 1.3.
     Newer(Box<Association>, Patience),
-    /// The failure is told, and this datagram is still to be sent.
-    Failed(Option<Vec<u8>>),
+    /// The failure is told, and the peer is to know.
+    Failed(Option<Farewell>),
 }
 
 /// For how long the peer is waited for.
@@ -112,6 +113,10 @@ impl Engine {
     }
 
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        if let State::Failed(farewell) = &mut self.state {
+            farewell.iter_mut().for_each(Farewell::handle_datagram);
+            return;
+        }
         self.read(now, datagram);
         match self.has_keys() {
             true => self.read_early(now),
@@ -141,11 +146,7 @@ impl Engine {
     /// Writes the next datagram into `buffer`, which has room for `MAX_DATAGRAM` bytes, and says how long it is.
     pub fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<usize> {
         match &mut self.state {
-            State::Failed(alert) => {
-                let alert = alert.take()?;
-                buffer.get_mut(..alert.len())?.copy_from_slice(&alert);
-                Some(alert.len())
-            }
+            State::Failed(farewell) => farewell.as_mut()?.write(buffer),
             State::Newer(association, _) => association.poll_transmit(buffer),
             State::Client(..) | State::Server(..) => {
                 self.talk.flight.write(&mut self.talk.sealer, buffer)
@@ -380,7 +381,7 @@ impl Engine {
     fn fail(&mut self, failure: Failure) {
         self.talk.flight.clear();
         let alert = failure.alert().and_then(|alert| self.write_alert(alert));
-        self.state = State::Failed(alert);
+        self.state = State::Failed(alert.map(Farewell::new));
         self.events.push_back(Event::Failed(failure));
     }
 

@@ -9,6 +9,7 @@
 //!     flight · reassembly · record    messages to datagrams and back
 //!     secrets · exchange · certificate · suite    cryptography, all of it by aws-lc
 //!   v13               takes over where the hellos settle on 1.3
+//!  farewell           the alert when it comes to nothing, said again to who missed it
 //!  party · timer      of both versions, as are reassembly, exchange and certificate
 //! ```
 //!
@@ -29,6 +30,7 @@ mod client;
 mod conversation;
 mod engine;
 mod exchange;
+mod farewell;
 mod flight;
 mod identity;
 mod messages;
@@ -48,7 +50,7 @@ pub use identity::{Identity, IdentityError};
 /// Room that `Engine::poll_transmit` needs.
 pub const MAX_DATAGRAM: usize = 1200;
 
-/// Why there are no keys. Said once; the engine is of no use after it.
+/// Why there are no keys. Said once; the engine has nothing but its alert for the peer after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Failure {
     #[error("the certificate is not the one that the description named")]

@@ -101,7 +101,7 @@ enum State {
         remote: SocketAddr,
         engine: Box<Engine>,
     },
-    /// With an engine that may have an alert to send.
+    /// With an engine that may have an alert to send, and to send again.
     Failed(Option<(SocketAddr, Box<Engine>)>),
 }
 
@@ -214,7 +214,12 @@ impl Transport {
             }
             State::Waiting { early } => keep_early(early, true, from, datagram),
             State::Checking { .. } => self.begin_as_server(now, from, datagram),
-            State::Handshaking { engine, .. } | State::Secured { engine, .. } if proven => {
+            // The last one for a peer that missed its alert.
+            State::Handshaking { engine, .. }
+            | State::Secured { engine, .. }
+            | State::Failed(Some((_, engine)))
+                if proven =>
+            {
                 engine.handle_datagram(now, datagram);
                 self.follow_engine(now);
                 true

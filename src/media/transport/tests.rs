@@ -239,6 +239,26 @@ fn a_peer_that_refuses_us_after_there_were_keys_is_told() {
 }
 
 #[test]
+fn a_peer_that_missed_why_it_is_refused_is_told_again() {
+    let mut world = World::speaking(Ice::WeControl, DtlsRole::Client, DtlsVersion::V1_3);
+    let mut terms = world.ends[1].as_ref().unwrap().terms.clone();
+    terms.dtls.fingerprints = vec![identities()[1].1.clone()];
+    let (identity, entropy) = (identities()[1].0.clone(), Entropy::from_seed([2; 32]));
+    world.ends[1] = Some(Transport::new(epoch(), terms, identity, entropy));
+    let mut ms = 0;
+    while world.failure(1).is_none() {
+        ms += 1;
+        world.run(Duration::from_millis(ms));
+    }
+    // The alert, and whatever else is under way.
+    world.link = Link::new(1, RTT / 2);
+    world.run(Duration::from_secs(3));
+    assert!(world.keys(0).is_some());
+    let refused = Failure::Dtls(dtls::Failure::Alert(42));
+    assert_eq!(world.failure(0), Some(refused));
+}
+
+#[test]
 fn lite_peer_without_candidates_is_where_its_description_says() {
     let mut world = World::new(Ice::TheyAreLite, DtlsRole::Client);
     let mut terms = world.ends[0].as_ref().unwrap().terms.clone();

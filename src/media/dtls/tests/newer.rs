@@ -122,6 +122,36 @@ fn a_server_refuses_another_certificate_than_the_described() {
     };
 }
 
+/// It would stay with its keys for ever, and ask for an answer that never comes.
+#[test]
+fn a_client_hears_that_it_is_refused_when_that_was_lost() {
+    let mut world = World::newer();
+    world.link.delay = Duration::from_millis(10);
+    let [_, theirs] = identities();
+    let wrong = terms(DtlsRole::Server, V1_3, &theirs);
+    world.engines[1] = Some(engine(wrong, &theirs, &PROFILES));
+    world.run_until_sent(3);
+    world.swallow = 1;
+    world.run(Duration::from_secs(5));
+    let client = &world.events[0][..];
+    let [
+        (_, Event::Secured(_)),
+        (at, Event::Failed(Failure::Alert(42))),
+    ] = client
+    else {
+        panic!("{client:?}");
+    };
+    assert!(*at < Duration::from_millis(100), "{at:?}");
+    assert_eq!(told(&world, 1), [Event::Failed(Failure::Fingerprint)]);
+    let sent = world.log.len();
+    let hello = world.log[0].1.clone();
+    for _ in 0..20 {
+        world.link.send(world.now, hello.clone());
+        world.run(world.now - epoch() + Duration::from_secs(1));
+    }
+    assert!(world.log.len() <= sent + 5, "not for ever");
+}
+
 #[test]
 fn a_certificate_without_its_key_is_refused_by_either_in_1_3() {
     for at in [0, 1] {
