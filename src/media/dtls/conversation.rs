@@ -148,6 +148,7 @@ impl Conversation {
     /// For an engine of another version, which goes on counting records where we were.
     pub fn hand_over(&mut self) -> (Party, Sealer) {
         self.flight.clear();
+        self.transcript = Vec::new();
         (self.party.hand_over(), std::mem::take(&mut self.sealer))
     }
 

@@ -175,6 +175,12 @@ impl Engine {
         matches!(self.state, State::Newer(..))
     }
 
+    /// Bytes of messages of 1.2.
+    #[cfg(test)]
+    pub(super) fn held_of_older(&self) -> usize {
+        self.talk.transcript().len() + self.reassembly.held()
+    }
+
     fn patience(&self) -> Patience {
         match &self.state {
             State::Client(_, patience) | State::Server(_, patience) | State::Newer(_, patience) => {
@@ -322,6 +328,7 @@ impl Engine {
             State::Server(..) | State::Newer(..) | State::Failed(_) => return Some(message),
         };
         self.state = State::Newer(Box::new(association), Patience::Until(until));
+        self.reassembly = Reassembly::default();
         None
     }
 

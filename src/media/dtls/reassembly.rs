@@ -119,6 +119,11 @@ impl<E: Copy + Ord + Default> Reassembly<E> {
         Some(self.waiting.swap_remove(at).message)
     }
 
+    /// Bytes of all that waits.
+    pub fn held(&self) -> usize {
+        self.waiting.iter().map(|p| p.message.body.len()).sum()
+    }
+
     fn handle_fragment(&mut self, epoch: E, reader: &mut Reader<'_>) -> Result<News, Malformed> {
         let kind = reader.u8()?;
         let length = reader.u24()?;
@@ -153,8 +158,7 @@ impl<E: Copy + Ord + Default> Reassembly<E> {
                 known.kind == kind && known.epoch == epoch && known.body.len() == length
             });
         }
-        let held: usize = self.waiting.iter().map(|p| p.message.body.len()).sum();
-        if held + length > MOST {
+        if self.held() + length > MOST {
             return None;
         }
         self.waiting.push(Partial {

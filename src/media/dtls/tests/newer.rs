@@ -73,6 +73,20 @@ fn the_newest_that_both_have_is_spoken() {
 }
 
 #[test]
+fn nothing_of_1_2_is_held_once_1_3_is_settled() {
+    let mut world = World::newer();
+    // It waits where the fourth message of 1.2 would be, which never comes.
+    for engine in world.engines.iter_mut().flatten() {
+        engine.handle_datagram(world.now, &forged_message(11, 3, 100));
+        assert!(engine.held_of_older() >= 100);
+    }
+    world.run(Duration::from_secs(1));
+    world.assert_secured(Suite::AesCm128HmacSha1_80);
+    let held = world.engines.iter().flatten().map(Engine::held_of_older);
+    assert_eq!(held.sum::<usize>(), 0);
+}
+
+#[test]
 fn the_servers_order_of_profiles_rules_in_1_3_too() {
     let (cm, gcm) = (Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm);
     for (client, server, chosen) in [
