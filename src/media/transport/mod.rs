@@ -383,18 +383,15 @@ impl Transport {
     }
 
     fn follow_engine(&mut self, now: Instant) {
-        let event = match &mut self.state {
-            State::Handshaking { engine, .. } | State::Secured { engine, .. } => {
-                engine.poll_event()
-            }
-            State::Waiting { .. }
-            | State::Checking { .. }
-            | State::Found { .. }
-            | State::Failed(_) => None,
-        };
-        let Some(event) = event else {
-            return;
-        };
+        while let State::Handshaking { engine, .. } | State::Secured { engine, .. } =
+            &mut self.state
+            && let Some(event) = engine.poll_event()
+        {
+            self.take_up(now, event);
+        }
+    }
+
+    fn take_up(&mut self, now: Instant, event: dtls::Event) {
         let state = std::mem::replace(&mut self.state, State::Failed(None));
         let (State::Handshaking { remote, engine } | State::Secured { remote, engine }) = state
         else {
