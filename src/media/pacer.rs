@@ -3,8 +3,8 @@
 //! **Fed** (toward WhatsApp). The stream is a row of slots of 20 ms that never ends; `due` is when the next slot must
 //! leave at the latest. A frame from the other side takes the next slot as it arrives, ahead of `due`; by how much is
 //! the *margin* (and, with one slot, the longest time without a packet). It is the delay that the receiver sees; what else
-//! the bridge adds is the rest of a frame that waits for the next packet, until `is_in_time` lets it go. At `due` with nothing there,
-//! fill takes the slot.
+//! the bridge adds is the rest of a frame that waits for the next packet, until `is_in_time` lets it go. At `due` with
+//! nothing there, fill takes the slot.
 //!
 //! * Sound after silence begins with a margin of at least `CUSHION`: one more frame of fill leaves first if need be. So the
 //!   ordinary jitter of a local network does not tear holes.
