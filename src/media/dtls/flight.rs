@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::reassembly;
 use super::record::{Content, Epoch, Sealer};
-use super::timer::{FIRST_INTERVAL, SHORTEST_INTERVAL, Timer};
+use super::timer::Repetition;
 
 /// Of a datagram: what passes every path (RFC 8261 §5).
 pub const DATAGRAM: usize = 1200;
@@ -13,8 +13,7 @@ pub const DATAGRAM: usize = 1200;
 pub struct Flight {
     parts: Vec<Part>,
     sending: Option<Cursor>,
-    sent: Option<Instant>,
-    timer: Timer,
+    repetition: Repetition,
 }
 
 enum Part {
@@ -55,35 +54,31 @@ impl Flight {
 
     /// Send, and again until `clear`.
     pub fn send(&mut self, now: Instant) {
-        self.send_once(now);
-        self.timer = Timer::start(now, FIRST_INTERVAL);
+        self.sending = Some(Cursor::default());
+        self.repetition.begin(now);
     }
 
     /// Send, and again only when the peer asks by repeating itself: the last flight.
     pub fn send_once(&mut self, now: Instant) {
         self.sending = Some(Cursor::default());
-        self.sent = Some(now);
-        self.timer = Timer::Off;
+        self.repetition.begin_silent(now);
     }
 
     /// The peer repeats what we have answered: it may have missed the answer.
     pub fn handle_repetition(&mut self, now: Instant) {
-        let early = |sent| now.saturating_duration_since(sent) < SHORTEST_INTERVAL;
-        if self.sending.is_none() && !self.parts.is_empty() && !self.sent.is_some_and(early) {
+        if self.sending.is_none() && !self.parts.is_empty() && self.repetition.is_asked(now) {
             self.sending = Some(Cursor::default());
-            self.sent = Some(now);
         }
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.timer.is_due(now) {
+        if self.repetition.is_due(now) {
             self.sending = Some(Cursor::default());
-            self.sent = Some(now);
         }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.timer.deadline()
+        self.repetition.deadline()
     }
 
     /// The next datagram.

@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 /// Between the first two times.
-pub const FIRST_INTERVAL: Duration = Duration::from_millis(50);
+const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_millis(400);
 /// Sent anew because the peer asks for it, no sooner than this.
-pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Default)]
 pub enum Timer {
@@ -45,5 +45,49 @@ impl Timer {
             Self::Off => None,
             Self::Running { due, .. } => Some(*due),
         }
+    }
+}
+
+/// When a flight is sent again: by the clock until it is answered, and when the peer asks.
+#[derive(Default)]
+pub struct Repetition {
+    sent: Option<Instant>,
+    timer: Timer,
+}
+
+impl Repetition {
+    /// It is sent now, and again by the clock.
+    pub fn begin(&mut self, now: Instant) {
+        self.sent = Some(now);
+        self.timer = Timer::start(now, FIRST_INTERVAL);
+    }
+
+    /// It is sent now, and again only when the peer asks.
+    pub fn begin_silent(&mut self, now: Instant) {
+        self.sent = Some(now);
+        self.timer = Timer::Off;
+    }
+
+    /// The peer asks: whether it is sent again, which it was not a moment ago.
+    pub fn is_asked(&mut self, now: Instant) -> bool {
+        let early = |sent| now.saturating_duration_since(sent) < SHORTEST_INTERVAL;
+        let again = !self.sent.is_some_and(early);
+        if again {
+            self.sent = Some(now);
+        }
+        again
+    }
+
+    /// Whether the clock wants it sent again.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.timer.is_due(now);
+        if due {
+            self.sent = Some(now);
+        }
+        due
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timer.deadline()
     }
 }

@@ -8,7 +8,7 @@ use super::record::{Epoch, RecordNumber, Sealer};
 use crate::media::dtls::flight::DATAGRAM;
 use crate::media::dtls::reassembly;
 use crate::media::dtls::record::Content;
-use crate::media::dtls::timer::{FIRST_INTERVAL, SHORTEST_INTERVAL, Timer};
+use crate::media::dtls::timer::Repetition;
 
 /// Who has not answered so many times, over half a minute, is not asked any more.
 const MOST_TIMES: u32 = 100;
@@ -20,8 +20,7 @@ pub struct Flight {
     pieces: Vec<Piece>,
     /// Which piece is written next.
     sending: Option<usize>,
-    sent: Option<Instant>,
-    timer: Timer,
+    repetition: Repetition,
     /// Which piece was in which record; the latest.
     records: VecDeque<(RecordNumber, usize)>,
     times: u32,
@@ -71,21 +70,20 @@ impl Flight {
 
     /// Send, and again until `clear` or an ACK for all of it.
     pub fn send(&mut self, now: Instant) {
-        self.send_again(now);
-        self.timer = Timer::start(now, FIRST_INTERVAL);
+        self.sending = Some(0);
+        self.repetition.begin(now);
     }
 
     /// Send, and again only when the peer asks by repeating itself.
     pub fn send_once(&mut self, now: Instant) {
-        self.send_again(now);
-        self.timer = Timer::Off;
+        self.sending = Some(0);
+        self.repetition.begin_silent(now);
     }
 
     /// The peer repeats what we have answered, or says what it has: it may have missed something.
     pub fn handle_repetition(&mut self, now: Instant) {
-        let early = |sent| now.saturating_duration_since(sent) < SHORTEST_INTERVAL;
-        if self.sending.is_none() && !self.pieces.is_empty() && !self.sent.is_some_and(early) {
-            self.send_again(now);
+        if self.sending.is_none() && !self.pieces.is_empty() && self.repetition.is_asked(now) {
+            self.sending = Some(0);
         }
     }
 
@@ -110,8 +108,8 @@ impl Flight {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.timer.is_due(now) {
-            self.send_again(now);
+        if self.repetition.is_due(now) {
+            self.sending = Some(0);
             self.times += 1;
         }
         if self.times == MOST_TIMES {
@@ -124,12 +122,7 @@ impl Flight {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        self.timer.deadline()
-    }
-
-    fn send_again(&mut self, now: Instant) {
-        self.sending = Some(0);
-        self.sent = Some(now);
+        self.repetition.deadline()
     }
 
     /// The next datagram.
