@@ -5,7 +5,7 @@ use crate::media::rate::Rate;
 use crate::media::ticks::Ticks;
 
 /// 5 ms.
-pub const SHORTEST: Ticks = Ticks(40);
+const SHORTEST: Ticks = Ticks(40);
 /// 20 ms.
 pub const LONGEST: Ticks = Ticks(160);
 /// Compared and overlapped: 10 ms.
@@ -25,8 +25,8 @@ pub enum Need {
     Absolute,
 }
 
-/// Leaves out at most `most` near the beginning, of sound at least `SHORTEST`; what is left moves there. Returns how much was left out, if there was a
-/// place for it.
+/// Leaves out at most `most` near the beginning, of sound at least `SHORTEST`; what is left moves there. Returns how much
+/// was left out, if there was a place for it.
 pub fn shorten(rate: Rate, samples: &mut [i16], most: Ticks, need: Need) -> Option<Ticks> {
     let room = rate.ticks(samples.len()) - SEAM;
     let most = most.min(LONGEST).min(room);
