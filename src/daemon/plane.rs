@@ -18,6 +18,7 @@ use crate::media::bridge::{BridgeSpec, Report};
 use crate::media::dtls::Identity;
 use crate::net::ports::{BoundPair, PortStock};
 use crate::side::{Pair, Side};
+use crate::web::metrics;
 
 /// Events that may wait for the signalling task; a worker keeps more by itself.
 const EVENTS: usize = 1_024;
@@ -47,19 +48,6 @@ struct Worker {
     expectation: Expectation,
     /// Commands that its full queue did not take.
     waiting: VecDeque<Job>,
-}
-
-/// A worker as it is now.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct WorkerState {
-    /// The share of the last full second that it did not wait.
-    pub busy: f32,
-    /// The share of its calls that are encoded with less effort, and how many they are.
-    pub relief: f32,
-    pub relieved: u32,
-    pub calls: usize,
-    /// Its thread ended before its time.
-    pub is_gone: bool,
 }
 
 /// Where a call is carried.
@@ -169,7 +157,7 @@ impl MediaPlane {
     }
 
     /// All of them, by their number.
-    pub fn workers(&self) -> Vec<WorkerState> {
+    pub fn workers(&self) -> Vec<metrics::Worker> {
         self.workers.iter().map(Worker::state).collect()
     }
 
@@ -270,14 +258,14 @@ impl Worker {
         }
     }
 
-    fn state(&self) -> WorkerState {
+    fn state(&self) -> metrics::Worker {
         let (relief, relieved) = self.handle.load.relief();
-        WorkerState {
+        metrics::Worker {
+            is_up: !self.handle.is_gone(),
             busy: self.handle.load.share(),
+            calls: self.calls,
             relief,
             relieved,
-            calls: self.calls,
-            is_gone: self.handle.is_gone(),
         }
     }
 

@@ -2,32 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::plane::WorkerState;
 use super::signalling::World;
 use crate::call::switchboard::Switchboard;
-use crate::web::metrics::{Live, Worker};
+use crate::web::metrics::Live;
 
 pub(super) fn live(world: &World, switchboard: &Switchboard) -> Live {
     let certificates = world.network.listeners().into_iter();
     Live {
         status: switchboard.status(),
-        workers: world.plane.workers().into_iter().map(worker).collect(),
+        workers: world.plane.workers(),
         certificates: certificates
             .filter_map(|state| Some((state.name, state.certificate?.not_after)))
             .collect(),
         connections: world.network.flows(),
         network_errors: network_errors(world),
         storage_errors: storage_errors(world),
-    }
-}
-
-fn worker(state: WorkerState) -> Worker {
-    Worker {
-        is_up: !state.is_gone,
-        busy: state.busy,
-        calls: state.calls,
-        relief: state.relief,
-        relieved: state.relieved,
     }
 }
 
