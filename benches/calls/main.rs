@@ -1,11 +1,11 @@
 //! Load: N calls at once through the real binary, on one core of this machine, and through rtpengine on the same core
 //! right after it. `cargo bench --bench calls -- --help`.
 //!
-//! This program is both ends of every call: WhatsApp (SIP over TLS, digest, SDES or ICE and DTLS, Opus) and the PBX (SIP over UDP, PCMU).
-//! It sends speech both ways from another core than the bridge's, counts every packet that comes back, listens to some
-//! of the calls, and reads the bridge's processor time and memory from /proc. The figures say what this machine does;
-//! the exit code says whether the bridge lost anything. Where something else wants the same cores the bridge must drop
-//! what it could not send in time; the report says so, and `chrt -f 5 cargo bench --bench calls` goes before it.
+//! This program is both ends of every call: WhatsApp (SIP over TLS, digest, SDES or ICE and DTLS, Opus) and the PBX (SIP
+//! over UDP, PCMU). It sends speech both ways from another core than the bridge's, counts every packet that comes back,
+//! listens to some of the calls, and reads the bridge's processor time and memory from /proc. The figures say what this
+//! machine does; the exit code says whether the bridge lost anything. Where something else wants the same cores the bridge
+//! must drop what it could not send in time; the report says so, and `chrt -f 5 cargo bench --bench calls` goes before it.
 
 mod bridge;
 mod callers;

@@ -5,9 +5,9 @@
 //!  cli ─► client ─► (socket, TCP) ─► serve ─► api ─► door ─► the signalling task
 //! ```
 //!
-//! Every request is one question to the signalling task, or to the keeper of the consent ledger, with one answer at once; connections live on the runtime's other
-//! threads, so that nobody who asks slowly holds up a call. [`words`] is what both ends write and read. No protocol rule
-//! lives here.
+//! Every request is one question to the signalling task, or to the keeper of the consent ledger, with one answer at once;
+//! connections live on the runtime's other threads, so that nobody who asks slowly holds up a call. [`words`] is what both
+//! ends write and read. No protocol rule lives here.
 
 mod api;
 pub mod cli;
